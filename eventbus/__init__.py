@@ -1,0 +1,1 @@
+"""MQTT: the broker, the client, the topics."""

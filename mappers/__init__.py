@@ -1,0 +1,1 @@
+"""Mappers: they talk to devices, and to the rest over MQTT only."""

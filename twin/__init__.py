@@ -1,0 +1,1 @@
+"""What is remembered: the state machine of twins, their JSON forms, the journal and the catalogue."""

@@ -1,0 +1,98 @@
+"""The JSON forms of a twin, which every face shares (KubeEdge's payload structures).
+
+Field names are the wire's. What is absent, empty or zero is left out on the wire, so a client of KubeEdge sees
+what it knows; `sourceTimestamp`, `quality` and `reason` are our additions, present only when they say something.
+All times are Unix milliseconds; all values are text, whatever the declared type.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Quality = Literal["good", "uncertain", "bad"]
+
+
+class ValueMetadata(Struct, frozen=True, omit_defaults=True, gc=False):
+    """When a value was received and measured, and how far to trust it."""
+
+    timestamp: int = 0
+    """Receive time at the hub; only the hub sets it."""
+    sourceTimestamp: int = 0  # noqa: N815
+    """When the device was read, by the reporter's clock; 0 = not said."""
+    quality: Quality = "good"
+    reason: str = ""
+    """Why the quality is not good."""
+
+
+class TwinValue(Struct, frozen=True, omit_defaults=True, gc=False):
+    """One side (expected or actual) of a property. Without `value` it says only that the quality changed."""
+
+    value: str | None = None
+    metadata: ValueMetadata | None = None
+
+
+class TwinVersion(Struct, frozen=True, gc=False):
+    """The version vector of one side: changes made in the cloud, changes made at the edge."""
+
+    cloud: int = 0
+    edge: int = 0
+
+
+class TypeMetadata(Struct, frozen=True, omit_defaults=True, gc=False):
+    """The type of a property: int, integer, float, double, string, boolean, bytes, stream, or deleted."""
+
+    type: str | None = None
+
+
+class MsgTwin(Struct, frozen=True, omit_defaults=True, gc=False):
+    """One property of a twin: both sides, and their versions where the form carries them."""
+
+    expected: TwinValue | None = None
+    actual: TwinValue | None = None
+    optional: bool | None = None
+    metadata: TypeMetadata | None = None
+    expected_version: TwinVersion | None = None
+    actual_version: TwinVersion | None = None
+
+
+class TwinUpdate(Struct, frozen=True, gc=False):
+    """`twin/update` and its result: property name → what changed, None deletes."""
+
+    event_id: str = ""
+    timestamp: int = 0
+    twin: dict[str, MsgTwin | None] | None = None
+
+
+class TwinDelta(Struct, frozen=True, gc=False):
+    """`twin/update/delta`: the wishes not met yet. `delta` maps names to expected values."""
+
+    event_id: str
+    timestamp: int
+    twin: dict[str, MsgTwin]
+    delta: dict[str, str]
+
+
+class TwinChange(Struct, frozen=True, gc=False):
+    """One entry of a document: the property before and after."""
+
+    last: MsgTwin | None = None
+    current: MsgTwin | None = None
+
+
+class TwinDocument(Struct, frozen=True, gc=False):
+    """`twin/update/document`."""
+
+    event_id: str
+    timestamp: int
+    twin: dict[str, TwinChange]
+
+
+class ErrorResult(Struct, frozen=True, gc=False):
+    """The answer to a request that was refused: 400 bad request, 404 unknown device, 500 storage failure."""
+
+    event_id: str
+    timestamp: int
+    code: int
+    reason: str
