@@ -1,0 +1,36 @@
+# Three commands, each of which does all of its own set-up.
+VENV ?= .venv
+
+.PHONY: help demo test bench lint
+
+help:
+	@echo "make demo    a boiler plant behind a Modbus PLC, its twins live in the terminal"
+	@echo "make test    style, types, import contracts and the whole test suite"
+	@echo "make bench   the benchmarks; what they measured is in bench/RESULTS.md"
+
+demo: $(VENV)/.run-ready
+	@scripts/packages.sh mosquitto mosquitto-clients || true
+	@$(VENV)/bin/python examples/boiler-plant/demo.py
+
+test: lint
+	@scripts/packages.sh mosquitto mosquitto-clients
+	@scripts/packages.sh gcc libc6-dev libmodbus-dev || true
+	$(VENV)/bin/pytest -q -n 2
+
+lint: $(VENV)/.test-ready
+	$(VENV)/bin/ruff check --quiet .
+	$(VENV)/bin/ruff format --check --quiet .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo
+
+bench: $(VENV)/.test-ready
+	@scripts/packages.sh mosquitto gcc libc6-dev
+	$(VENV)/bin/python -m bench
+
+$(VENV)/.run-ready: setup.cfg scripts/venv.sh
+	@scripts/venv.sh $(VENV) fast,embedded-broker
+	@touch $@
+
+$(VENV)/.test-ready: setup.cfg scripts/venv.sh
+	@scripts/venv.sh $(VENV) fast,embedded-broker,test
+	@touch $@ $(VENV)/.run-ready

@@ -1,0 +1,7 @@
+"""`python -m twinhub` is `twinhub`."""
+
+import sys
+
+from twinhub.cli import main
+
+sys.exit(main())

@@ -1,0 +1,79 @@
+"""Show the devices a running hub knows, the twin of one, or one value.
+
+examples:
+  twinhub get                          all devices and their state
+  twinhub get pump                     the twin of default/pump: reported, desired, quality, age
+  twinhub get line-2/pump speed        one value, alone on its line
+  twinhub get pump --json | jq .twin   for scripts
+
+A device is named NAME (in the namespace default) or NAMESPACE/NAME.
+Exit codes: 0 shown, 1 no hub, no such device or property, or a property without a value; 2 usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+import msgspec
+
+from twin.documents import MsgTwin
+from twinhub.broker_option import add_broker_option, connect
+from twinhub.client import DeviceState, TwinClient
+from twinhub.errors import CommandError
+from twinhub.text import columns, printable
+from twinhub.twin_rows import HEADER, RIGHT, device_id, row
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("device", nargs="?", type=device_id, metavar="DEVICE", help="[NAMESPACE/]NAME")
+    parser.add_argument("property", nargs="?", metavar="PROPERTY")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_broker_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    with connect(options) as client:
+        if options.device is None:
+            _show_devices(client.devices(), json=options.json)
+        elif options.property is None:
+            _show_twin(options.device, client.twin(options.device), json=options.json)
+        else:
+            _show_property(options.device, options.property, client, json=options.json)
+    return 0
+
+
+def _show_devices(devices: list[DeviceState], *, json: bool) -> None:
+    if json:
+        _print_json(devices)
+    elif devices:
+        rows = [(device.id, device.state or "unknown", device.last_online, device.description) for device in devices]
+        print(*columns(("DEVICE", "STATE", "LAST ONLINE", "DESCRIPTION"), rows), sep="\n")
+    else:
+        print("the hub knows no devices", file=sys.stderr)
+
+
+def _show_twin(device: str, twin: dict[str, MsgTwin], *, json: bool) -> None:
+    if json:
+        _print_json({"device": device, "twin": twin})
+        return
+    rows = [row(name, twin[name], time.time()) for name in sorted(twin)]
+    print(*columns(HEADER, rows, RIGHT), sep="\n")
+
+
+def _show_property(device: str, name: str, client: TwinClient, *, json: bool) -> None:
+    twin = client.twin(device)
+    if name not in twin:
+        raise CommandError(f"{device} has no property {name}; it has {', '.join(sorted(twin)) or 'none yet'}")
+    actual = twin[name].actual
+    if json:
+        _print_json({"device": device, "property": name, **msgspec.to_builtins(twin[name])})
+    elif actual is None or actual.value is None:
+        raise CommandError(f"{device} has not reported {name} yet")
+    else:
+        print(printable(actual.value, longest=1 << 20))
+
+
+def _print_json(thing: object) -> None:
+    print(msgspec.json.encode(thing).decode())

@@ -1,0 +1,59 @@
+"""The directory in which one hub keeps what it remembers; one hub at a time.
+
+While a hub runs it holds a lock on `lock`, and `broker` names the broker it uses, so that a command started
+beside it finds it. The lock dies with the process, so a killed hub leaves nothing to clear away.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from twinhub.errors import CommandError
+
+__all__ = ["NAME", "announce", "locked", "running_broker"]
+
+NAME = ".twinhub"
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[Path]:
+    """Make the directory (readable by its owner only) and hold it against every other hub."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CommandError(f"cannot use {directory}: {error.strerror}; choose another with --state-dir") from None
+    try:
+        if not _lock(descriptor):
+            raise CommandError(f"another hub runs on {directory}; stop it, or choose another with --state-dir")
+        yield directory
+    finally:
+        os.close(descriptor)
+
+
+def announce(directory: Path, broker: str) -> None:
+    """Say which broker the hub of this directory uses."""
+    (directory / "broker").write_text(f"{broker}\n")
+
+
+def running_broker(directory: Path) -> str | None:
+    """The address of the broker of the hub that runs on this directory; None when none does."""
+    try:
+        with (directory / "lock").open("r+") as lock:
+            if _lock(lock.fileno()):
+                return None
+        return (directory / "broker").read_text().strip() or None
+    except OSError:
+        return None
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
