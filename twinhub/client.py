@@ -20,10 +20,10 @@ from paho.mqtt.client import Client, MQTTMessage, topic_matches_sub
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from eventbus import topics
-from twin.documents import MsgTwin, TwinValue
+from twin.documents import MemberDevice, MembershipGetResult, MsgTwin, TwinValue
 from twinhub.errors import CommandError
 
-__all__ = ["DeviceState", "Message", "TwinClient", "decode"]
+__all__ = ["Message", "TwinClient", "decode"]
 
 T = TypeVar("T")
 
@@ -38,22 +38,8 @@ class Message(NamedTuple):
     payload: bytes
 
 
-class DeviceState(msgspec.Struct, frozen=True):
-    """One entry of a membership reply."""
-
-    id: str = ""
-    name: str = ""
-    description: str = ""
-    state: str = ""
-    last_online: str = ""
-
-
 class _Answer(msgspec.Struct):
     event_id: str = ""
-
-
-class _Devices(_Answer):
-    devices: list[DeviceState] = []
 
 
 class _Result(_Answer):
@@ -98,12 +84,12 @@ class TwinClient:
     ) -> None:
         self._client.disconnect()
 
-    def devices(self) -> list[DeviceState]:
+    def devices(self) -> list[MemberDevice]:
         """The devices the hub knows, by id."""
-        payload = self._ask(
-            topics.of_node("any", topics.MEMBERSHIP_GET), f"{topics.NODE}+/{topics.MEMBERSHIP_GET_RESULT}"
-        )
-        return sorted(decode(payload, _Devices, _Devices()).devices, key=lambda device: device.id)
+        answer = f"{topics.NODE}+/{topics.MEMBERSHIP_GET_RESULT}"  # from the hub's own node, whatever its name
+        payload = self._ask(topics.of_node("any", topics.MEMBERSHIP_GET), answer)
+        members = decode(payload, MembershipGetResult, MembershipGetResult("", 0, []))
+        return sorted(members.devices, key=lambda device: device.id)
 
     def twin(self, device: str) -> dict[str, MsgTwin]:
         """The twin of `device` (`<namespace>/<name>`), property by property."""

@@ -18,9 +18,9 @@ import time
 
 import msgspec
 
-from twin.documents import MsgTwin
+from twin.documents import MemberDevice, MsgTwin
 from twinhub.broker_option import add_broker_option, connect
-from twinhub.client import DeviceState, TwinClient
+from twinhub.client import TwinClient
 from twinhub.errors import CommandError
 from twinhub.text import columns, printable
 from twinhub.twin_rows import HEADER, RIGHT, device_id, row
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show_devices(devices: list[DeviceState], *, json: bool) -> None:
+def _show_devices(devices: list[MemberDevice], *, json: bool) -> None:
     if json:
         _print_json(devices)
     elif devices:

@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check_property(name: str, device: str, twin: dict[str, MsgTwin]) -> None:
-    if name not in twin:
+    if twin and name not in twin:
         near = get_close_matches(name, twin, n=1)
         advice = f"did you mean {near[0]}?" if near else f"`twinhub get {device}` lists what it has"
         raise CommandError(f"{device} has no property {name}; {advice}")
