@@ -50,8 +50,8 @@ class JsonFile(Storage):
         """What is written inside becomes durable at its end, all of it or, with an exception, nothing."""
         try:
             yield
-            text = json.dumps(self._tables, ensure_ascii=False, sort_keys=True)
-            _replace(self._path, msgspec.json.format(text, indent=2) + "\n")  # many times faster than indent= above
+            text = msgspec.json.encode(self._tables, order="sorted")
+            _replace(self._path, msgspec.json.format(text, indent=2) + b"\n")
         except BaseException:
             self._tables, self._seen = {}, None
             raise
@@ -65,13 +65,13 @@ class JsonFile(Storage):
         return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, content: bytes) -> None:
     """Durable and atomic: the old file or the new one, whatever happens, with the old one's permissions."""
     new = path.with_name(f".{path.name}.new")
-    with new.open("w", encoding="utf-8") as file:
+    with new.open("wb") as file:
         if path.exists():
             os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
-        file.write(text)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)

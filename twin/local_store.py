@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, Self, TypeVar
+
+import msgspec.json
 
 from twin.store import Entry, Event, Lost, Store, StoreError, check_key, check_prefix, encode
 
@@ -74,8 +75,8 @@ class LocalStore(Store):
         loop = asyncio.get_running_loop()
 
         def work() -> int:
-            new = self._shelf.put(key, json.loads(text), version)
-            event = Event("put", key, Entry(key, json.loads(text), new))
+            new = self._shelf.put(key, msgspec.json.decode(text), version)
+            event = Event("put", key, Entry(key, msgspec.json.decode(text), new))
             loop.call_soon_threadsafe(self._tell, event)  # from here, so that a cancelled caller changes nothing
             return new
 

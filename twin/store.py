@@ -12,7 +12,6 @@ finds it by its name. One that blocks (a file, a database in this process) imple
 from __future__ import annotations
 
 import importlib
-import json
 import pkgutil
 import re
 from abc import ABC, abstractmethod
@@ -21,6 +20,8 @@ from contextlib import AbstractAsyncContextManager
 from math import isfinite
 from pathlib import Path, PurePath
 from typing import Any, Literal, NamedTuple, Self
+
+import msgspec.json
 
 __all__ = [
     "MAX_DEPTH",
@@ -181,18 +182,17 @@ def check_version(key: str, wanted: int | None, current: int) -> None:
         raise Conflict(key, wanted, current)
 
 
-def encode(key: str, value: dict[str, Any]) -> str:
+def encode(key: str, value: dict[str, Any]) -> bytes:
     """The value as compact JSON that decodes to an equal one. Raises `InvalidValueError`, naming the place."""
     if not isinstance(value, dict):
         raise InvalidValueError(f"{key}: the value must be a JSON object, not {type(value).__name__}")
     _check(value, key, MAX_DEPTH)
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     try:
-        size = len(text.encode())
+        text = msgspec.json.encode(value)
     except UnicodeEncodeError as error:
         raise InvalidValueError(f"{key}: the text holds a lone surrogate, which is not Unicode") from error
-    if size > MAX_VALUE:
-        raise InvalidValueError(f"{key}: the value has {size:,} bytes, the limit is {MAX_VALUE:,}")
+    if len(text) > MAX_VALUE:
+        raise InvalidValueError(f"{key}: the value has {len(text):,} bytes, the limit is {MAX_VALUE:,}")
     return text
 
 

@@ -5,13 +5,14 @@ Several processes may have the file open: versions are checked inside the databa
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+import msgspec.json
 
 from twin.local_store import LocalStore
 from twin.migrations import NewerSchemaError, migrate
@@ -59,7 +60,7 @@ class SqliteShelf:
         with self._transaction():
             check_version(key, version, self._current(key))
             (new,) = self._database.execute("UPDATE revision SET last = last + 1 RETURNING last").fetchone()
-            row = (key, json.dumps(value, ensure_ascii=False), new)
+            row = (key, msgspec.json.encode(value).decode(), new)
             self._database.execute("INSERT OR REPLACE INTO entry (key, value, version) VALUES (?, ?, ?)", row)
         return int(new)
 
@@ -83,4 +84,4 @@ class SqliteShelf:
 
 def _entry(row: tuple[str, str, int]) -> Entry:
     key, text, version = row
-    return Entry(key, json.loads(text), version)
+    return Entry(key, msgspec.json.decode(text), version)

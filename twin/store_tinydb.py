@@ -10,7 +10,6 @@ line, and nothing is written over it.
 
 from __future__ import annotations
 
-import copy
 import fcntl
 import logging
 import os
@@ -19,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec.json
 from tinydb import TinyDB
 from tinydb.table import Document, Table
 
@@ -125,7 +125,9 @@ class TinyShelf:
 
 
 def _entry(document: Document) -> Entry:
-    return Entry(str(document.doc_id), copy.deepcopy(document["value"]), document["version"])
+    return Entry(
+        str(document.doc_id), msgspec.json.decode(msgspec.json.encode(document["value"])), document["version"]
+    )
 
 
 def _check(tables: Any) -> tuple[str, str] | None:
@@ -145,7 +147,7 @@ def _check_entry(key: str, document: Any) -> tuple[str, str] | None:
     try:
         check_key(key)
         match document:
-            case {"value": value, "version": int(version), **rest} if version > 0 and not rest:
+            case {"value": value, "version": int(version), **rest} if 0 < version < 2**53 and not rest:
                 encode(key, value)
                 return None
     except StoreError as error:
