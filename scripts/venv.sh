@@ -24,4 +24,4 @@ if ! [ -x "$venv/bin/pip" ]; then
     "$python" -m venv "$venv"
 fi
 echo "installing twinhub and its dependencies into $venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check --editable ".[$extras]"
+"$venv/bin/pip" install --quiet --quiet --disable-pip-version-check --editable ".[$extras]"
