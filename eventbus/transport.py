@@ -22,6 +22,8 @@ class Message(NamedTuple):
     of an earlier connection is silently ignored (the broker delivers that message again)."""
     duplicate: bool
     """The DUP flag: the broker delivered it before and saw no acknowledgement."""
+    retained: bool = False
+    """The broker had it in store and sent it because we subscribed; nobody published it just now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class Transport(Protocol):
 
     async def __aenter__(self) -> Self:
         """Start. Returns when the first connection stands, or raises `BusError` when the broker refuses us for
-        good (wrong credentials, wrong protocol, certificate); an absent broker is waited for."""
+        good (wrong credentials, wrong protocol, certificate); an absent broker is waited for. What a callback
+        raises later cancels the body and comes out of the `async with`."""
         ...
 
     async def __aexit__(self, *exc: object) -> None:
@@ -76,7 +79,8 @@ class Transport(Protocol):
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
         """Queue a message for the next write. Kept across reconnects when qos is 1, up to the queue's bound;
-        False (and counted as dropped) when the bound is reached or, with qos 0, while disconnected."""
+        False (and counted as dropped) when the bound is reached, when `topic` cannot be one (wildcards, U+0000,
+        too long) or, with qos 0, while disconnected."""
         ...
 
     def acknowledge(self, receipts: Sequence[int]) -> None:
