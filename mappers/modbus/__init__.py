@@ -1,0 +1,1 @@
+"""Modbus: TCP, RTU on a serial line, RTU over TCP."""
