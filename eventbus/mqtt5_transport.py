@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import mqtt5
 
-from eventbus.endpoint import CONNECT_TIMEOUT
 from eventbus.mqtt5_connection import WRITE_HIGH_WATER, Mqtt5Connection
-from eventbus.reconnecting import ReconnectingTransport
+from eventbus.reconnecting import ReconnectingTransport, first_of
 from eventbus.session_state import HIGHEST_PUBLISH_ID, MAX_QUEUED, MAX_QUEUED_BYTES, SessionState
 from eventbus.transport import BusError, Message, Session, Statistics
 
@@ -24,11 +22,11 @@ log = logging.getLogger("eventbus")
 
 MAX_PACKET_SIZE = 1 << 20
 """Bytes of one received packet; stated to the broker, which keeps larger messages from us."""
-FLUSH_TIMEOUT = 2.0
 REFUSED = 0x80
 """Reason codes from here on are failures."""
 
 T = TypeVar("T")
+Reply = asyncio.Future[mqtt5.SubAckPacket | mqtt5.UnsubAckPacket]
 
 _AT_LEAST_ONCE = mqtt5.QoS.AT_LEAST_ONCE
 _SUCCESS = mqtt5.PubAckReasonCode.SUCCESS
@@ -46,7 +44,7 @@ class ProtocolRefusedError(BusError):
     """The broker does not speak MQTT 5."""
 
 
-class Mqtt5Transport(ReconnectingTransport):
+class Mqtt5Transport(ReconnectingTransport[Mqtt5Connection]):
     """`Transport` over MQTT 5; see there for what each method promises."""
 
     def __init__(
@@ -60,19 +58,11 @@ class Mqtt5Transport(ReconnectingTransport):
         super().__init__(session)
         self._max_packet_size = max_packet_size
         self._state = SessionState(max_queued=max_queued, max_queued_bytes=max_queued_bytes)
-        self._filters = dict.fromkeys(session.subscriptions)
-        self._connection: Mqtt5Connection | None = None
-        """Set from CONNACK until the loss."""
-        self._up = False
-        self._paused = False
         self._flush_scheduled = False
-        self._held: list[Message] = []
-        """Received, not yet delivered; grows before `on_up` and after `pause` only, by what is on its way."""
         self._connack: asyncio.Future[mqtt5.ConnAckPacket]
-        self._replies: dict[int, asyncio.Future[mqtt5.SubAckPacket | mqtt5.UnsubAckPacket]] = {}
+        self._replies: dict[int, Reply] = {}
         self._last_control_id = HIGHEST_PUBLISH_ID
-        self._drained: asyncio.Future[None] | None = None
-        self._refusals = 0
+        self._told_of_refusal = False
 
     # -- sending --------------------------------------------------------------------------------------------
 
@@ -105,22 +95,13 @@ class Mqtt5Transport(ReconnectingTransport):
             self._flush_soon()
         self._check_drained()
 
+    def _idle(self) -> bool:
+        return self._state.idle
+
     # -- receiving ------------------------------------------------------------------------------------------
 
-    def pause(self) -> None:
-        self._paused = True
-        if self._up and self._connection:
-            self._connection.hold()
-
-    def resume(self) -> None:
-        self._paused = False
-        if self._up and self._connection:
-            self._connection.release()
-            asyncio.get_running_loop().call_soon(self._connection.guard, self._deliver)
-
     def _receive(self, packets: list[mqtt5.Packet]) -> None:
-        state = self._state
-        messages: list[Message] = []
+        state, messages = self._state, self._held
         for packet in packets:
             match packet:
                 case mqtt5.PublishPacket():
@@ -128,22 +109,23 @@ class Mqtt5Transport(ReconnectingTransport):
                     receipt = 0 if packet_id is None else state.receipt(packet_id)
                     messages.append(Message(packet.topic, packet.payload, receipt, packet.duplicate, packet.retain))
                 case mqtt5.PubAckPacket():
-                    state.acknowledged(packet.packet_id)
-                    if packet.reason_code is not _SUCCESS and packet.reason_code.value >= REFUSED:
-                        self._count_refusal(packet)
+                    self._acknowledged(packet)
                 case _:
                     self._control(packet)
-        if messages:
-            self._held += messages
-            self._deliver()
+        self._deliver()
         if state.sendable:
             self._flush_soon()
         self._check_drained()
 
-    def _deliver(self) -> None:
-        if self._held and self._up and not self._paused:
-            messages, self._held = self._held, []
-            self.on_messages(messages)
+    def _acknowledged(self, packet: mqtt5.PubAckPacket) -> None:
+        self._state.acknowledged(packet.packet_id)
+        if packet.reason_code is _SUCCESS or packet.reason_code.value < REFUSED:
+            return
+        self._state.dropped += 1
+        if not self._told_of_refusal:
+            self._told_of_refusal = True
+            reason = packet.reason_str or packet.reason_code.name
+            log.warning("MQTT broker %s refuses a message (%s); more are only counted", self.endpoint, reason)
 
     def _control(self, packet: mqtt5.Packet) -> None:
         match packet:
@@ -157,122 +139,63 @@ class Mqtt5Transport(ReconnectingTransport):
             case mqtt5.DisconnectPacket() if self._connection:
                 self._connection.abort(_parting(packet))
 
-    def _count_refusal(self, packet: mqtt5.PubAckPacket) -> None:
-        self._refusals += 1
-        self._state.dropped += 1
-        if self._refusals == 1:
-            log.warning(
-                "MQTT broker %s refuses a message (%s); later ones are only counted",
-                self.endpoint,
-                packet.reason_str or packet.reason_code.name,
-            )
-
     # -- subscriptions --------------------------------------------------------------------------------------
-
-    async def subscribe(self, filters: Sequence[str]) -> None:
-        self._filters.update(dict.fromkeys(filters))
-        if self._connection is None or not filters:
-            return
-        try:
-            await self._subscribe(self._connection, filters)
-        except ConnectionError:
-            return  # repeated by the next connection
-        except BusError:
-            self._forget(filters)
-            raise
-
-    async def unsubscribe(self, filters: Sequence[str]) -> None:
-        self._forget(filters)
-        if self._connection is None or not filters:
-            return
-        packet_id = self._next_control_id()
-        with suppress(ConnectionError):
-            await self._request(
-                self._connection, packet_id, mqtt5.UnsubscribePacket(packet_id, list(filters)).write()
-            )
 
     async def _subscribe(self, connection: Mqtt5Connection, filters: Sequence[str]) -> None:
         packet_id = self._next_control_id()
         wanted = [mqtt5.TopicFilter(f, max_qos=_AT_LEAST_ONCE, retain_as_published=False) for f in filters]
         reply = await self._request(connection, packet_id, mqtt5.SubscribePacket(packet_id, wanted).write())
-        refused = [
-            f"{f} ({code.name})"
-            for f, code in zip(filters, reply.reason_codes, strict=False)
-            if code.value >= REFUSED
-        ]
+        answers = zip(filters, reply.reason_codes, strict=False)
+        refused = [f"{topic_filter} ({code.name})" for topic_filter, code in answers if code.value >= REFUSED]
         if refused:
-            raise BusError(
-                f"MQTT broker {self.endpoint} refuses the subscription {', '.join(refused)};"
-                f" let user {self.session.username or '(anonymous)'} read it"
-            )
+            raise self._refused_subscription(refused)
+
+    async def _unsubscribe(self, connection: Mqtt5Connection, filters: Sequence[str]) -> None:
+        packet_id = self._next_control_id()
+        await self._request(connection, packet_id, mqtt5.UnsubscribePacket(packet_id, list(filters)).write())
 
     async def _request(
         self, connection: Mqtt5Connection, packet_id: int, wire: bytes
     ) -> mqtt5.SubAckPacket | mqtt5.UnsubAckPacket:
-        reply = self._replies[packet_id] = asyncio.get_running_loop().create_future()
+        reply: Reply = asyncio.get_running_loop().create_future()
+        self._replies[packet_id] = reply
         connection.write(wire)
         return await self._answer(connection, reply)
 
     def _next_control_id(self) -> int:
-        self._last_control_id = (
-            self._last_control_id + 1 if self._last_control_id < 0xFFFF else HIGHEST_PUBLISH_ID + 1
-        )
+        self._last_control_id = max(self._last_control_id % 0xFFFF, HIGHEST_PUBLISH_ID) + 1
         return self._last_control_id
-
-    def _forget(self, filters: Sequence[str]) -> None:
-        for topic_filter in filters:
-            self._filters.pop(topic_filter, None)
 
     # -- the connection -------------------------------------------------------------------------------------
 
-    async def _connect(self) -> None:
+    async def _open(self) -> Mqtt5Connection:
         connection = Mqtt5Connection(self._receive, self._flush_soon, self._max_packet_size)
-        await self.endpoint.open(connection)
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                await self._open_session(connection)
-        except BaseException:
-            connection.abort("given up")
-            self._detach()
-            raise
+        return await self.endpoint.open(connection)
 
-    async def _open_session(self, connection: Mqtt5Connection) -> None:
+    async def _introduce(self, connection: Mqtt5Connection) -> bool:
         self._connack = asyncio.get_running_loop().create_future()
         connection.write(_connect_packet(self.session, self._max_packet_size))
         connack = await self._answer(connection, self._connack)
         if connack.reason_code.value >= REFUSED:
             raise self._refusal(connack)
-        self._connection = connection
-        self._refusals = 0
+        self._told_of_refusal = False
         self._state.connected(
             session_present=connack.session_present,
             receive_maximum=connack.receive_max,
             max_packet_size=connack.max_packet_size,
         )
         connection.keep_alive(connack.server_keep_alive or self.session.keepalive)
-        if self._filters:
-            await self._subscribe(connection, list(self._filters))
-        self._stand(connection, session_present=connack.session_present)
-
-    def _stand(self, connection: Mqtt5Connection, *, session_present: bool) -> None:
-        self._up = True
-        self.on_up(session_present)
-        if self._paused:
-            connection.hold()
-        self._deliver()
-        self._flush_soon()
+        return connack.session_present
 
     async def _answer(self, connection: Mqtt5Connection, reply: asyncio.Future[T]) -> T:
-        await _first_of(connection.lost, reply)
+        await first_of(connection.lost, reply)
         if reply.done():
             return reply.result()
         reason = connection.lost.result()
         if connection.tls_error:
             raise self.endpoint.refusal(connection.tls_error)
         if connection.refused_by_protocol:
-            raise ProtocolRefusedError(
-                f"the broker at {self.endpoint} does not speak MQTT 5; use the paho transport (MQTT 3.1.1)"
-            )
+            raise ProtocolRefusedError(f"MQTT broker {self.endpoint} does not speak MQTT 5; use the paho transport")
         raise ConnectionError(reason)
 
     def _refusal(self, connack: mqtt5.ConnAckPacket) -> OSError | BusError:
@@ -281,48 +204,15 @@ class Mqtt5Transport(ReconnectingTransport):
         if code in _PASSING:
             return ConnectionError(text)
         if code == "UNSUPPORTED_PROTOCOL_VERSION":
-            return ProtocolRefusedError(f"{text}; use the paho transport (MQTT 3.1.1)")
+            return ProtocolRefusedError(f"{text}; use the paho transport")
         return BusError(f"{text}; {_ADVICE.get(code, connack.reason_str or 'see the log of the broker')}")
 
-    async def _lost(self) -> str:
-        connection = self._connection
-        assert connection is not None
-        await _first_of(connection.lost)
-        self._detach()
-        return connection.lost.result()
+    def _say_goodbye(self, connection: Mqtt5Connection) -> None:
+        connection.write(mqtt5.DisconnectPacket().write())
 
-    async def _disconnect(self) -> None:
-        connection = self._connection
-        if connection is None:
-            return
-        try:
-            self._paused = True  # whoever leaves wants to hear no more
-            connection.release()
-            self._drained = asyncio.get_running_loop().create_future()
-            self._flush_soon()
-            self._check_drained()
-            await _first_of(self._drained, connection.lost, within=FLUSH_TIMEOUT)
-            connection.write(mqtt5.DisconnectPacket().write())
-            await connection.close()
-        finally:
-            connection.abort("closed")
-            self._detach()
-
-    def _check_drained(self) -> None:
-        if self._drained and self._state.idle and not self._drained.done():
-            self._drained.set_result(None)
-
-    def _detach(self) -> None:
-        self._connection = None
-        self._up = False
-        self._held.clear()
+    def _went_down(self) -> None:
         self._replies.clear()
         self._state.disconnected()
-
-
-async def _first_of(*futures: asyncio.Future[Any], within: float | None = None) -> None:
-    """Wait for one of them (or `within` seconds), without cancelling any."""
-    await asyncio.wait(futures, timeout=within, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _connect_packet(session: Session, max_packet_size: int) -> bytes:
