@@ -19,10 +19,10 @@ def row(name: str, twin: MsgTwin, now: float) -> tuple[str, ...]:
     """The cells under `HEADER`; `now` in Unix seconds."""
     reported, metadata = _side(twin.actual)
     unit = twin.metadata.unit if twin.metadata else ""
-    if reported is None:
-        return name, "-", unit, _desired(twin), metadata.reason or "no reading yet", ""
-    measured = metadata.sourceTimestamp or metadata.timestamp
     quality = f"{metadata.quality}: {metadata.reason}" if metadata.reason else metadata.quality
+    if reported is None:
+        return name, "-", unit, _desired(twin), quality if metadata.reason else "no reading yet", ""
+    measured = metadata.sourceTimestamp or metadata.timestamp
     return name, reported, unit, _desired(twin), quality, age(now - measured / 1000) if measured else ""
 
 

@@ -1,0 +1,71 @@
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, strategies
+
+from twinhub.errors import CommandError
+from twinhub.settings import FILE, BrokerSettings, Secret, Settings, load_settings
+
+
+def load(folder: Path, text: str) -> Settings:
+    (folder / FILE).write_text(text)
+    return load_settings(folder)
+
+
+def mistakes(folder: Path, text: str) -> list[str]:
+    with pytest.raises(CommandError) as caught:
+        load(folder, text)
+    return [line.removeprefix(f"{folder}/") for line in str(caught.value).splitlines()]
+
+
+def test_without_a_file_everything_has_a_default(tmp_path: Path) -> None:
+    assert load_settings(tmp_path) == Settings()
+    assert load(tmp_path, "") == Settings()
+
+
+def test_settings_are_read(tmp_path: Path) -> None:
+    text = "node: edge-7\nbroker:\n  url: mqtts://plant:8883\n  caFile: ca.pem\n  password: !env SECRET\n"
+    broker = BrokerSettings(url="mqtts://plant:8883", ca_file="ca.pem", password=Secret(env="SECRET"))
+    assert load(tmp_path, text) == Settings(node="edge-7", broker=broker)
+
+
+def test_every_mistake_is_named_with_its_line_and_a_remedy(tmp_path: Path) -> None:
+    text = "nod: edge-7\nbroker:\n  prot: 1884\n  port: 99999\nstore: mysql\n"
+    assert mistakes(tmp_path, text) == [
+        "twinhub.yaml:1: nod: no such setting; did you mean node?",
+        "twinhub.yaml:3: broker.prot: no such setting; did you mean port?",
+        "twinhub.yaml:4: broker.port: write a port from 1 to 65535",
+        "twinhub.yaml:5: store: write tinydb or sqlite",
+    ]
+
+
+def test_a_secret_in_clear_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    for text in ("broker: {password: hunter2}", "broker: {url: 'mqtt://me:hunter2@plant'}"):
+        (line,) = mistakes(tmp_path, text)
+        assert "hunter2" not in line
+        assert "write" in line or "reference" in line
+
+
+def test_secrets_come_from_the_environment_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLANT_SECRET", "s3")
+    (tmp_path / "secret").write_text("s4\n")
+    assert Secret(env="PLANT_SECRET").read(tmp_path) == "s3"
+    assert Secret(file="secret").read(tmp_path) == "s4"
+    with pytest.raises(CommandError, match="NOT_THERE"):
+        Secret(env="NOT_THERE").read(tmp_path)
+    with pytest.raises(CommandError, match="missing"):
+        Secret(file="missing").read(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", "&a [*a]", "x: &x {y: *x}", "\0", "? [a]\n: 1", "broker: 5", "!x y"])
+def test_what_is_no_settings_file_is_said_so(tmp_path: Path, text: str) -> None:
+    assert all(line.startswith("twinhub.yaml:") for line in mistakes(tmp_path, text))
+
+
+@given(content=strategies.binary(max_size=200))
+def test_any_bytes_are_settings_or_a_clear_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    (folder / FILE).write_bytes(content)
+    with contextlib.suppress(CommandError):
+        assert isinstance(load_settings(folder), Settings)
