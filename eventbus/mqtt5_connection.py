@@ -8,30 +8,33 @@ from collections.abc import Callable
 
 import mqtt5
 
+from eventbus.connection import Connection, first_of
+from eventbus.endpoint import Endpoint
 from eventbus.packet_reader import MalformedPacketError, PacketReader
+from eventbus.refusal import ProtocolRefusedError
 
 WRITE_HIGH_WATER = 256 << 10
 """Bytes the socket may hold back before we stop writing and reading."""
 
+_OLD_REFUSAL = b"\x20\x02\x00\x01"
+"""A CONNACK of MQTT 3.1.1: unacceptable protocol version."""
+_DISCONNECT = mqtt5.DisconnectPacket().write()
 _PING = mqtt5.PingReqPacket().write()
 
 
-class Mqtt5Connection(asyncio.Protocol):
-    """Gives every packet of one read to `on_packets`; `lost` tells when and why the connection ended.
-
-    An exception of `on_packets` closes the connection and becomes the exception of `lost`.
-    """
+class Mqtt5Connection(Connection, asyncio.Protocol):
+    """Gives every packet of one read to `on_packets`, and tells by `on_writable` when the socket takes more again."""
 
     def __init__(
         self,
         on_packets: Callable[[list[mqtt5.Packet]], None],
         on_writable: Callable[[], None],
+        endpoint: Endpoint,
         max_packet_size: int,
     ) -> None:
-        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        super().__init__()
         self.writable = False
-        self.tls_error: ssl.SSLError | None = None
-        self.refused_by_protocol = False
+        self._endpoint = endpoint
         self._on_packets = on_packets
         self._on_writable = on_writable
         self._reader = PacketReader(max_packet_size)
@@ -54,14 +57,15 @@ class Mqtt5Connection(asyncio.Protocol):
         try:
             packets = self._reader.feed(data)
         except MalformedPacketError as error:
-            self.refused_by_protocol = _is_old_refusal(data)
+            if data == _OLD_REFUSAL:
+                self.failure = ProtocolRefusedError(f"MQTT broker {self._endpoint} does not speak MQTT 5")
             self.abort(f"it sent what we cannot take: {error}")
             return
         self.guard(lambda: self._on_packets(packets))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if isinstance(exc, ssl.SSLError):
-            self.tls_error = exc
+            self.failure = self._endpoint.refusal(exc)
         self._end(str(exc) if exc else "it closed the connection")
 
     def pause_writing(self) -> None:
@@ -79,7 +83,6 @@ class Mqtt5Connection(asyncio.Protocol):
         self._transport.write(data)
 
     def hold(self) -> None:
-        """Stop reading until `release`."""
         self._held = True
         self._transport.pause_reading()
 
@@ -103,23 +106,10 @@ class Mqtt5Connection(asyncio.Protocol):
             self._transport.write(_PING)
         self._ticker = self._loop.call_later(seconds / 3, self.keep_alive, seconds)
 
-    def guard(self, call: Callable[[], None]) -> None:
-        """Run a callback of the house: what it raises ends the connection and comes out of `lost`."""
-        try:
-            call()
-        except Exception as error:  # noqa: BLE001 - handed to the owner of the session
-            if not self.lost.done():
-                self.lost.set_exception(error)
-            self._close_now()
-
-    def abort(self, reason: str) -> None:
-        self._end(reason)
-        self._close_now()
-
     async def close(self) -> None:
-        """Send what is written, then close; the wait for it is bounded to a second."""
+        self._transport.write(_DISCONNECT)
         self._transport.close()
-        await asyncio.wait([self.lost], timeout=1)
+        await first_of(self.lost, within=1)
         self.abort("closed")
 
     def _read_on(self) -> None:
@@ -129,14 +119,8 @@ class Mqtt5Connection(asyncio.Protocol):
     def _end(self, reason: str) -> None:
         if self._ticker:
             self._ticker.cancel()
-        if not self.lost.done():
-            self.lost.set_result(reason)
+        super()._end(reason)
 
-    def _close_now(self) -> None:
+    def _drop(self) -> None:
         self.writable = False
         self._transport.abort()
-
-
-def _is_old_refusal(data: bytes) -> bool:
-    """A CONNACK of MQTT 3.1.1: return code 1, "unacceptable protocol version"."""
-    return data == b"\x20\x02\x00\x01"

@@ -9,39 +9,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import TypeVar
 
 import mqtt5
 
 from eventbus.mqtt5_connection import WRITE_HIGH_WATER, Mqtt5Connection
-from eventbus.reconnecting import ReconnectingTransport, first_of
+from eventbus.reconnecting import ReconnectingTransport
+from eventbus.refusal import REFUSED, refusal
 from eventbus.session_state import HIGHEST_PUBLISH_ID, MAX_QUEUED, MAX_QUEUED_BYTES, SessionState
-from eventbus.transport import BusError, Message, Session, Statistics
+from eventbus.transport import Message, Session, Statistics
 
 log = logging.getLogger("eventbus")
 
 MAX_PACKET_SIZE = 1 << 20
 """Bytes of one received packet; stated to the broker, which keeps larger messages from us."""
-REFUSED = 0x80
-"""Reason codes from here on are failures."""
 
-T = TypeVar("T")
 Reply = asyncio.Future[mqtt5.SubAckPacket | mqtt5.UnsubAckPacket]
 
 _AT_LEAST_ONCE = mqtt5.QoS.AT_LEAST_ONCE
 _SUCCESS = mqtt5.PubAckReasonCode.SUCCESS
-_ADVICE = {
-    "BAD_USER_NAME_OR_PASSWORD": "check the user name and the password",
-    "NOT_AUTHORIZED": "check the user name, the password and what the broker lets that user do",
-    "CLIENT_ID_NOT_VALID": "choose another client id",
-    "BANNED": "ask whoever runs the broker",
-}
-_PASSING = {"SERVER_UNAVAILABLE", "SERVER_BUSY", "CONNECTION_RATE_EXCEEDED", "QUOTA_EXCEEDED"}
-"""Refusals that may be over at the next attempt."""
-
-
-class ProtocolRefusedError(BusError):
-    """The broker does not speak MQTT 5."""
 
 
 class Mqtt5Transport(ReconnectingTransport[Mqtt5Connection]):
@@ -134,10 +119,21 @@ class Mqtt5Transport(ReconnectingTransport[Mqtt5Connection]):
                 if reply and not reply.done():
                     reply.set_result(packet)
             case mqtt5.ConnAckPacket():
-                if not self._connack.done():
-                    self._connack.set_result(packet)
+                self._accepted(packet)
             case mqtt5.DisconnectPacket() if self._connection:
                 self._connection.abort(_parting(packet))
+
+    def _accepted(self, connack: mqtt5.ConnAckPacket) -> None:
+        """At once, because messages may follow in the same read."""
+        if self._connack.done():
+            return
+        self._connack.set_result(connack)
+        self._told_of_refusal = False
+        self._state.connected(
+            session_present=connack.session_present,
+            receive_maximum=connack.receive_max,
+            max_packet_size=connack.max_packet_size,
+        )
 
     # -- subscriptions --------------------------------------------------------------------------------------
 
@@ -160,7 +156,7 @@ class Mqtt5Transport(ReconnectingTransport[Mqtt5Connection]):
         reply: Reply = asyncio.get_running_loop().create_future()
         self._replies[packet_id] = reply
         connection.write(wire)
-        return await self._answer(connection, reply)
+        return await connection.answer(reply)
 
     def _next_control_id(self) -> int:
         self._last_control_id = max(self._last_control_id % 0xFFFF, HIGHEST_PUBLISH_ID) + 1
@@ -169,46 +165,18 @@ class Mqtt5Transport(ReconnectingTransport[Mqtt5Connection]):
     # -- the connection -------------------------------------------------------------------------------------
 
     async def _open(self) -> Mqtt5Connection:
-        connection = Mqtt5Connection(self._receive, self._flush_soon, self._max_packet_size)
+        connection = Mqtt5Connection(self._receive, self._flush_soon, self.endpoint, self._max_packet_size)
         return await self.endpoint.open(connection)
 
     async def _introduce(self, connection: Mqtt5Connection) -> bool:
         self._connack = asyncio.get_running_loop().create_future()
         connection.write(_connect_packet(self.session, self._max_packet_size))
-        connack = await self._answer(connection, self._connack)
+        connack = await connection.answer(self._connack)
         if connack.reason_code.value >= REFUSED:
-            raise self._refusal(connack)
-        self._told_of_refusal = False
-        self._state.connected(
-            session_present=connack.session_present,
-            receive_maximum=connack.receive_max,
-            max_packet_size=connack.max_packet_size,
-        )
+            reason = connack.reason_str or connack.reason_code.name
+            raise refusal(self.endpoint, self.session, connack.reason_code.value, reason)
         connection.keep_alive(connack.server_keep_alive or self.session.keepalive)
         return connack.session_present
-
-    async def _answer(self, connection: Mqtt5Connection, reply: asyncio.Future[T]) -> T:
-        await first_of(connection.lost, reply)
-        if reply.done():
-            return reply.result()
-        reason = connection.lost.result()
-        if connection.tls_error:
-            raise self.endpoint.refusal(connection.tls_error)
-        if connection.refused_by_protocol:
-            raise ProtocolRefusedError(f"MQTT broker {self.endpoint} does not speak MQTT 5; use the paho transport")
-        raise ConnectionError(reason)
-
-    def _refusal(self, connack: mqtt5.ConnAckPacket) -> OSError | BusError:
-        code = connack.reason_code.name
-        text = f"MQTT broker {self.endpoint} refuses the session {self.session.client_id!r}: {code}"
-        if code in _PASSING:
-            return ConnectionError(text)
-        if code == "UNSUPPORTED_PROTOCOL_VERSION":
-            return ProtocolRefusedError(f"{text}; use the paho transport")
-        return BusError(f"{text}; {_ADVICE.get(code, connack.reason_str or 'see the log of the broker')}")
-
-    def _say_goodbye(self, connection: Mqtt5Connection) -> None:
-        connection.write(mqtt5.DisconnectPacket().write())
 
     def _went_down(self) -> None:
         self._replies.clear()

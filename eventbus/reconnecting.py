@@ -7,9 +7,10 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 from eventbus.backoff import full_jitter
+from eventbus.connection import Connection, first_of
 from eventbus.endpoint import CONNECT_TIMEOUT, Endpoint
 from eventbus.owned_task import OwnedTask
 from eventbus.transport import BusError, Message, Session
@@ -22,33 +23,6 @@ STABLE_AFTER = 1.0
 """Seconds a connection must have stood before the waiting times start from the beginning."""
 FLUSH_TIMEOUT = 2.0
 """Seconds that leaving may take to get rid of what is queued."""
-
-
-class Connection(Protocol):
-    """One connection to a broker, as far as keeping it is concerned."""
-
-    lost: asyncio.Future[str]
-    """Done when the connection has ended: why, or the exception of a callback."""
-
-    def hold(self) -> None:
-        """Stop reading."""
-        ...
-
-    def release(self) -> None:
-        """Read again."""
-        ...
-
-    def guard(self, call: Callable[[], None]) -> None:
-        """Run a callback of the house; what it raises ends the connection and becomes the exception of `lost`."""
-        ...
-
-    def abort(self, reason: str) -> None:
-        """End it now; harmless when it has ended."""
-        ...
-
-    async def close(self) -> None:
-        """End it after what is written has left; bounded to a second."""
-        ...
 
 
 ConnectionT = TypeVar("ConnectionT", bound=Connection)
@@ -103,10 +77,6 @@ class ReconnectingTransport(ABC, Generic[ConnectionT]):
     @abstractmethod
     def _idle(self) -> bool:
         """Whether everything queued has left and the broker has acknowledged it."""
-
-    @abstractmethod
-    def _say_goodbye(self, connection: ConnectionT) -> None:
-        """DISCONNECT."""
 
     @abstractmethod
     def _went_down(self) -> None:
@@ -209,7 +179,6 @@ class ReconnectingTransport(ABC, Generic[ConnectionT]):
             self._check_drained()
             await first_of(self._drained, connection.lost, within=FLUSH_TIMEOUT)
             if not connection.lost.done():
-                self._say_goodbye(connection)
                 await connection.close()
         finally:
             connection.abort("closed")
@@ -273,11 +242,6 @@ class ReconnectingTransport(ABC, Generic[ConnectionT]):
         return BusError(
             f"MQTT broker {self.endpoint} refuses the subscription {', '.join(refused)}; let user {user} read it"
         )
-
-
-async def first_of(*futures: asyncio.Future[Any], within: float | None = None) -> None:
-    """Wait for one of them (or `within` seconds), without cancelling any."""
-    await asyncio.wait(futures, timeout=within, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _words(error: OSError) -> str:

@@ -183,12 +183,19 @@ class SessionState:
         self.acknowledged(packet_id)
 
 
-def _encode(topic: str, payload: bytes, packet_id: int, *, retain: bool) -> bytes:
-    if "\0" in topic:  # the codec lets it pass; a broker answers with the end of the connection
+def checked_topic(topic: str) -> str:
+    """ValueError for what client libraries let pass and brokers answer with the end of the connection."""
+    if "\0" in topic:
         raise ValueError("it holds U+0000")
+    return topic
+
+
+def _encode(topic: str, payload: bytes, packet_id: int, *, retain: bool) -> bytes:
     if not packet_id:
-        return mqtt5.PublishPacket(topic, payload, retain=retain).write()
-    return mqtt5.PublishPacket(topic, payload, qos=_AT_LEAST_ONCE, packet_id=packet_id, retain=retain).write()
+        return mqtt5.PublishPacket(checked_topic(topic), payload, retain=retain).write()
+    return mqtt5.PublishPacket(
+        checked_topic(topic), payload, qos=_AT_LEAST_ONCE, packet_id=packet_id, retain=retain
+    ).write()
 
 
 def _as_duplicate(wire: bytes) -> bytes:
