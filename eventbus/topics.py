@@ -105,3 +105,8 @@ def device_of(topic: str, end: str) -> str | None:
         return None
     device_id = topic[len(DEVICE) : -len(end) - 1]
     return device_id if device_id.count("/") == 1 else None
+
+
+def marker(node: str) -> str:
+    """Where the hub sends itself the mark behind which a resumed session delivers only what is new."""
+    return f"twinhub/{node}/session"

@@ -1,7 +1,8 @@
 """The JSON forms of a twin, which every face shares (KubeEdge's payload structures).
 
 Field names are the wire's. What is absent, empty or zero is left out on the wire, so a client of KubeEdge sees
-what it knows; `sourceTimestamp`, `quality` and `reason` are our additions, present only when they say something.
+what it knows; `sourceTimestamp`, `quality`, `reason` and `unit` are our additions, present only when they say
+something. Unknown fields are refused here: to read what others sent, decode through `twin.requests`.
 All times are Unix milliseconds; all values are text, whatever the declared type.
 """
 
@@ -14,7 +15,7 @@ from msgspec import Struct
 Quality = Literal["good", "uncertain", "bad"]
 
 
-class ValueMetadata(Struct, frozen=True, omit_defaults=True, gc=False):
+class ValueMetadata(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """When a value was received and measured, and how far to trust it."""
 
     timestamp: int = 0
@@ -26,27 +27,29 @@ class ValueMetadata(Struct, frozen=True, omit_defaults=True, gc=False):
     """Why the quality is not good."""
 
 
-class TwinValue(Struct, frozen=True, omit_defaults=True, gc=False):
+class TwinValue(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """One side (expected or actual) of a property. Without `value` it says only that the quality changed."""
 
     value: str | None = None
     metadata: ValueMetadata | None = None
 
 
-class TwinVersion(Struct, frozen=True, gc=False):
+class TwinVersion(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """The version vector of one side: changes made in the cloud, changes made at the edge."""
 
     cloud: int = 0
     edge: int = 0
 
 
-class TypeMetadata(Struct, frozen=True, omit_defaults=True, gc=False):
+class TypeMetadata(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """The type of a property: int, integer, float, double, string, boolean, bytes, stream, or deleted."""
 
-    type: str | None = None
+    type: str = ""
+    unit: str = ""
+    """The declared unit: our addition, only the hub sets it."""
 
 
-class MsgTwin(Struct, frozen=True, omit_defaults=True, gc=False):
+class MsgTwin(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """One property of a twin: both sides, and their versions where the form carries them."""
 
     expected: TwinValue | None = None
@@ -57,7 +60,7 @@ class MsgTwin(Struct, frozen=True, omit_defaults=True, gc=False):
     actual_version: TwinVersion | None = None
 
 
-class TwinUpdate(Struct, frozen=True, gc=False):
+class TwinUpdate(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """`twin/update` and its result: property name → what changed, None deletes."""
 
     event_id: str = ""
@@ -96,3 +99,47 @@ class ErrorResult(Struct, frozen=True, gc=False):
     timestamp: int
     code: int
     reason: str
+
+
+class MemberDevice(Struct, frozen=True, omit_defaults=True, gc=False):
+    """A device as the membership messages show it."""
+
+    id: str = ""
+    name: str = ""
+    description: str = ""
+    state: str = ""
+    last_online: str = ""
+    """RFC 3339, UTC, seconds; only while the state is online or ok."""
+
+
+class MembershipGetResult(Struct, frozen=True, gc=False):
+    """`membership/get/result`."""
+
+    event_id: str
+    timestamp: int
+    devices: list[MemberDevice]
+
+
+class MembershipUpdate(Struct, frozen=True, gc=False):
+    """`membership/updated`: one list, the other null."""
+
+    event_id: str
+    timestamp: int
+    added_devices: list[MemberDevice] | None
+    removed_devices: list[MemberDevice] | None
+
+
+class DeviceState(Struct, frozen=True, omit_defaults=True, gc=False):
+    """What a device says of itself."""
+
+    name: str
+    state: str
+    lastOnlineTime: str = ""  # noqa: N815
+
+
+class StateResult(Struct, frozen=True, gc=False):
+    """`state/update/result`."""
+
+    event_id: str
+    timestamp: int
+    device: DeviceState

@@ -1,0 +1,298 @@
+"""The hub's side of the bus: requests in, answers out, each answer only after what it says is durable (P1).
+
+A message is acknowledged to the broker after the commit and after its answers, so whatever was sent while the
+hub was away or dying is delivered again, and `Replay` tells apart what was handled already.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from eventbus import topics
+from eventbus.replay import Replay, digest
+from eventbus.topics import Address, Request
+from eventbus.transport import Message, Transport
+from twin import requests
+from twin.documents import (
+    ErrorResult,
+    MembershipGetResult,
+    MembershipUpdate,
+    MsgTwin,
+    StateResult,
+    TwinDelta,
+    TwinDocument,
+    TwinUpdate,
+    TwinValue,
+)
+from twin.journal import Journal
+from twin.keeper import Keeper, Membership
+from twin.refused import BadRequest, Refused
+
+logger = logging.getLogger("eventbus")
+
+encode = msgspec.json.Encoder().encode
+HELD = 4_000
+"""Messages that may wait for the disk before the hub stops reading from the broker."""
+STORAGE_REASON = "the update could not be stored: "
+
+_RESULT = {
+    Request.TWIN_UPDATE: topics.TWIN_RESULT,
+    Request.TWIN_CLOUD_UPDATED: topics.TWIN_RESULT,
+    Request.TWIN_GET: topics.TWIN_GET_RESULT,
+    Request.STATE_UPDATE: topics.STATE_RESULT,
+    Request.MEMBERSHIP_GET: topics.MEMBERSHIP_GET_RESULT,
+}
+
+
+class _Answer(NamedTuple):
+    topic: str
+    payload: bytes
+
+
+class _Held:
+    """The answers to one delivery of messages, until they may leave."""
+
+    __slots__ = ("answers", "receipts", "stored")
+
+    def __init__(self) -> None:
+        self.answers: list[_Answer] = []
+        self.receipts: list[int] = []
+        self.stored: list[tuple[Address, str]] = []
+        """The accepted updates (address, event_id): they are answered with 500 when the disk fails."""
+
+    def add(self, topic: str, payload: bytes) -> None:
+        self.answers.append(_Answer(topic, payload))
+
+
+class HubSide:
+    """Answers every request on the bus from the keeper. Set it up before the transport is entered."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        keeper: Keeper,
+        journal: Journal,
+        node: str,
+        *,
+        answer_on_empty_id: bool = False,
+    ) -> None:
+        """`answer_on_empty_id`: unreadable updates are answered on the empty device id as well, as KubeEdge does."""
+        self._transport = transport
+        self._keeper = keeper
+        self._journal = journal
+        self._node = node
+        self._empty_id = answer_on_empty_id
+        self._addresses: dict[str, Address | None] = {}
+        self._held = 0
+        self._replay: Replay | None = None
+        self._marker = b""
+        self._marker_topic = topics.marker(node)
+        self._handlers: dict[Request, Callable[[Address, bytes, _Held], None]] = {
+            Request.TWIN_UPDATE: self._update,
+            Request.TWIN_CLOUD_UPDATED: self._cloud_update,
+            Request.TWIN_GET: self._get,
+            Request.STATE_UPDATE: self._state,
+            Request.MEMBERSHIP_GET: self._membership,
+        }
+        transport.on_messages = self._on_messages
+        transport.on_up = self._on_up
+
+    @staticmethod
+    def filters(node: str) -> tuple[str, ...]:
+        """What the transport's session has to subscribe to."""
+        return (*topics.REQUEST_FILTERS, topics.marker(node))
+
+    def announce(self, membership: Membership) -> None:
+        """Tell the node's apps which devices came and which left, once that is durable."""
+        held = _Held()
+        topic = topics.of_node(self._node, topics.MEMBERSHIP_UPDATED)
+        for device in membership.added:
+            held.add(topic, encode(MembershipUpdate(_new_id(), self._keeper.now(), [device], None)))
+        for device in membership.removed:
+            held.add(topic, encode(MembershipUpdate(_new_id(), self._keeper.now(), None, [device])))
+        self._release_when_durable(held)
+
+    def wish(self, device_id: str, values: Mapping[str, str]) -> str | None:
+        """Set desired values as an app would; the reason when that is refused."""
+        held = _Held()
+        update = {name: MsgTwin(expected=TwinValue(text)) for name, text in values.items()}
+        address = Address(Request.TWIN_UPDATE, device_id, topics.of_device(device_id, ""))
+        try:
+            self._apply(address, TwinUpdate(_new_id()), update, held)
+        except Refused as refusal:
+            return refusal.reason
+        self._release_when_durable(held)
+        return None
+
+    # ---- messages
+
+    def _on_up(self, session_present: bool) -> None:
+        history = self._journal.handled() if session_present else []
+        self._replay = Replay(history) if history else None
+        if self._replay:
+            # comes back behind everything the broker had kept for us: what follows it is new
+            self._marker = _new_id().encode()
+            self._transport.publish(self._marker_topic, self._marker)
+
+    def _on_messages(self, messages: Sequence[Message]) -> None:
+        held = _Held()
+        for message in messages:
+            if message.receipt:
+                held.receipts.append(message.receipt)
+            self._handle(message, held)
+        self._release_when_durable(held, len(messages))
+
+    def _handle(self, message: Message, held: _Held) -> None:
+        address = self._address(message.topic)
+        if address is None:
+            if message.topic == self._marker_topic and message.payload == self._marker:
+                self._replay = None
+            return
+        try:
+            self._handlers[address.request](address, message.payload, held)
+        except Refused as refusal:
+            self._refuse(address, refusal, held)
+
+    def _address(self, topic: str) -> Address | None:
+        """Topics repeat: taking one apart is worth remembering, but not without bound."""
+        try:
+            return self._addresses[topic]
+        except KeyError:
+            if len(self._addresses) >= 50_000:
+                self._addresses.clear()
+            address = self._addresses[topic] = topics.parse(topic)
+            return address
+
+    def _refuse(self, address: Address, refusal: Refused, held: _Held) -> None:
+        end, now = _RESULT[address.request], self._keeper.now()
+        error = ErrorResult(refusal.event_id, now, refusal.code, refusal.reason)
+        held.add(address.prefix + end, encode(error))
+        if self._empty_id and isinstance(refusal, BadRequest) and end == topics.TWIN_RESULT:
+            held.add(topics.of_device("", end), encode(ErrorResult("", now, refusal.code, refusal.reason)))
+
+    # ---- leaving
+
+    def _release_when_durable(self, held: _Held, messages: int = 0) -> None:
+        self._held += messages
+        if self._held > HELD:
+            self._transport.pause()
+
+        def release(error: Exception | None) -> None:
+            self._held -= messages
+            if error:
+                self._fail(held, error)
+            for answer in held.answers:
+                self._transport.publish(answer.topic, answer.payload)
+            self._transport.acknowledge(held.receipts)
+            if self._held <= HELD // 2:
+                self._transport.resume()
+
+        self._journal.when_durable(release)
+
+    def _fail(self, held: _Held, error: Exception) -> None:
+        """The disk refused: nothing of it is true, and everybody who waits for it is told."""
+        logger.error("updates of %d messages are refused: %s", len(held.stored), error)
+        held.answers.clear()
+        for address, event_id in held.stored:
+            self._keeper.restore(address.subject)
+            self._refuse(address, Refused(500, f"{STORAGE_REASON}{error}", event_id), held)
+
+    # ---- the requests
+
+    def _update(self, address: Address, payload: bytes, held: _Held) -> None:
+        update, twin = requests.decode_update(payload)
+        try:
+            if self._is_repeat(address, update, payload):
+                self._answer_repeat(address, update, twin, held)
+            else:
+                self._apply(address, update, twin, held)
+        except Refused as refusal:
+            refusal.event_id = update.event_id
+            raise
+
+    def _is_repeat(self, address: Address, update: TwinUpdate, payload: bytes) -> bool:
+        if not update.event_id and not update.timestamp:
+            return False  # it does not name itself: two equal ones may both be meant
+        mark = digest(address.subject, payload)
+        if self._replay is not None and self._replay.is_repeat(mark):
+            return True
+        self._journal.mark_handled(mark)
+        return False
+
+    def _answer_repeat(
+        self, address: Address, update: TwinUpdate, twin: Mapping[str, MsgTwin | None], held: _Held
+    ) -> None:
+        """It is done already; its sender may not have heard."""
+        shown = self._keeper.get(address.subject)
+        if shown is None:
+            return
+        result = TwinUpdate(update.event_id, self._keeper.now(), {name: shown.get(name) for name in twin})
+        held.add(address.prefix + topics.TWIN_RESULT, encode(result))
+
+    def _apply(self, address: Address, update: TwinUpdate, twin: Mapping[str, MsgTwin | None], held: _Held) -> None:
+        outcome = self._keeper.update(address.subject, twin)
+        held.stored.append((address, update.event_id))
+        now = self._keeper.now()
+        held.add(address.prefix + topics.TWIN_RESULT, encode(TwinUpdate(update.event_id, now, outcome.result)))
+        if outcome.document:
+            document = TwinDocument(update.event_id, now, outcome.document)
+            held.add(address.prefix + topics.TWIN_DOCUMENT, encode(document))
+        self._add_delta(address, now, held)
+
+    def _add_delta(self, address: Address, now: int, held: _Held) -> None:
+        delta = self._keeper.delta(address.subject)
+        if delta:
+            held.add(address.prefix + topics.TWIN_DELTA, encode(TwinDelta(_new_id(), now, *delta)))
+
+    def _cloud_update(self, address: Address, payload: bytes, held: _Held) -> None:
+        update, twin = requests.decode_update(payload, requests.CLOUD_REASON)
+        try:
+            outcome = self._keeper.cloud_update(address.subject, twin)
+        except Refused as refusal:
+            refusal.event_id = update.event_id
+            raise
+        held.stored.append((address, update.event_id))
+        now = self._keeper.now()
+        if outcome.document:
+            document = TwinDocument(update.event_id, now, outcome.document)
+            held.add(address.prefix + topics.TWIN_DOCUMENT, encode(document))
+        self._add_delta(address, now, held)
+
+    def _get(self, address: Address, payload: bytes, held: _Held) -> None:
+        get = requests.decode_get(payload)
+        shown = self._keeper.get(address.subject)
+        if shown is None:
+            raise Refused(404, f"Device {address.subject} not found while getting twin", get.event_id)
+        result = TwinUpdate(get.event_id, self._keeper.now(), dict(shown))
+        held.add(address.prefix + topics.TWIN_GET_RESULT, encode(result))
+
+    def _state(self, address: Address, payload: bytes, held: _Held) -> None:
+        update = requests.decode_state(payload)
+        try:
+            said = self._keeper.set_state(address.subject, update.state)
+        except Refused as refusal:
+            refusal.event_id = update.event_id
+            raise
+        held.stored.append((address, update.event_id))
+        result = StateResult(_new_id(), self._keeper.now(), said)
+        held.add(address.prefix + topics.STATE_RESULT, encode(result))
+
+    def _membership(self, address: Address, payload: bytes, held: _Held) -> None:
+        """Answered in the own node's name, whichever node was asked, as KubeEdge does."""
+        own = address._replace(prefix=topics.of_node(self._node, ""))
+        try:
+            get = requests.decode_get(payload, requests.MEMBERSHIP_REASON)
+        except BadRequest as fault:
+            self._refuse(own, fault, held)
+        else:
+            members = MembershipGetResult(get.event_id, self._keeper.now(), self._keeper.members())
+            held.add(own.prefix + topics.MEMBERSHIP_GET_RESULT, encode(members))
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())

@@ -1,0 +1,161 @@
+"""The journal on a real file: what it promises to have is there after a kill, and nobody is told before."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from twin import journal as journal_module
+from twin.documents import MsgTwin, TwinValue, TwinVersion
+from twin.journal import Journal, StoredDevice
+from twin.machine import Record
+
+
+def record(value: str, edge: int = 1) -> Record:
+    return Record(MsgTwin(actual=TwinValue(value), optional=True), None, TwinVersion(0, edge))
+
+
+async def test_what_was_put_is_there_again(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.db") as journal:
+        journal.put_device(StoredDevice("default/a", "online", "2026-01-01T00:00:00Z"))
+        journal.put("default/a", {"x": record("1")}, ["x"])
+        await journal.flush()
+    async with Journal(tmp_path / "j.db") as journal:
+        assert journal.devices() == [StoredDevice("default/a", "online", "2026-01-01T00:00:00Z")]
+        assert journal.records("default/a") == {"x": record("1")}
+        assert [(e.device, e.kind) for e in journal.outbox()] == [("default/a", "twin")]
+
+
+async def test_many_changes_share_a_commit_and_are_released_in_order(tmp_path: Path) -> None:
+    released: list[int] = []
+    async with Journal(tmp_path / "j.db") as journal:
+        for n in range(500):
+            journal.put("default/a", {"x": record(str(n), n)}, ["x"])
+            journal.when_durable(lambda _error, n=n: released.append(n))
+        assert released == []
+        await journal.flush()
+        assert released == list(range(500))
+        assert journal.commits <= 2
+        assert journal.outbox_depth == 500
+
+
+async def test_an_unchanged_value_costs_no_transaction(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.db") as journal:
+        journal.put("default/a", {"x": record("1")}, ["x"])
+        await journal.flush()
+        commits = journal.commits
+        fresh = record("1")
+        journal.put("default/a", {"x": fresh}, [])
+        await journal.flush()
+        assert (journal.commits, journal.outbox_depth) == (commits, 1)
+    async with Journal(tmp_path / "j.db") as journal:
+        assert journal.records("default/a") == {"x": fresh}
+
+
+async def test_answers_keep_their_order_when_only_some_need_the_disk(tmp_path: Path) -> None:
+    released: list[str] = []
+    async with Journal(tmp_path / "j.db") as journal:
+        journal.put("default/a", {"x": record("1")}, ["x"])
+        journal.when_durable(lambda _: released.append("change"))
+        journal.when_durable(lambda _: released.append("unchanged"))
+        await journal.flush()
+    assert released == ["change", "unchanged"]
+
+
+async def test_a_disk_that_fails_is_told_to_who_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "ATTEMPTS", 1)
+    async with Journal(tmp_path / "j.db") as journal:
+        other = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
+        journal._db.execute("PRAGMA busy_timeout = 10")
+        other.execute("BEGIN IMMEDIATE")
+        journal.put("default/a", {"x": record("1")}, ["x"])
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            await journal.flush()
+        other.execute("ROLLBACK")
+        other.close()
+        journal.put("default/a", {"y": record("2")}, ["y"])
+        await journal.flush()
+        assert journal.records("default/a") == {"y": record("2")}
+
+
+async def test_a_full_disk_recovers_by_trying_again(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.db") as journal:
+        other = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
+        journal._db.execute("PRAGMA busy_timeout = 10")
+        other.execute("BEGIN IMMEDIATE")
+        journal.put("default/a", {"x": record("1")}, ["x"])
+        waiting = asyncio.create_task(journal.flush())
+        asyncio.get_running_loop().call_later(0.3, other.execute, "ROLLBACK")
+        await asyncio.wait_for(waiting, 10)
+        other.close()
+        assert journal.records("default/a") == {"x": record("1")}
+
+
+async def test_a_removed_device_takes_its_twins_along(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.db") as journal:
+        journal.put_device(StoredDevice("default/a", "", ""))
+        journal.put("default/a", {"x": record("1"), "y": record("1")}, ["x"])
+        await journal.flush()
+        journal.put("default/a", {"x": record("2")}, ["x"])
+        journal.remove_device("default/a")
+        await journal.flush()
+        assert (journal.devices(), journal.records("default/a")) == ([], {})
+
+
+async def test_handled_messages_are_remembered_up_to_a_bound(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.db", handled_limit=100) as journal:
+        for n in range(1000):
+            journal.put("default/a", {"x": record(str(n), n)}, ["x"])
+            journal.mark_handled(n.to_bytes(8, "big"))
+            if n % 5 == 0:
+                await journal.flush()
+        await journal.flush()
+        known = [int.from_bytes(digest, "big") for digest in journal.handled()]
+        assert known == list(range(known[0], 1000))
+        assert 100 <= len(known) <= 100 + 64 * 5
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from twin.documents import MsgTwin, TwinValue, TwinVersion
+from twin.journal import Journal
+from twin.machine import Record
+
+async def main():
+    async with Journal(Path(sys.argv[1])) as journal:
+        n = 0
+        while True:
+            n += 1
+            twin = MsgTwin(actual=TwinValue(str(n)), optional=True)
+            journal.put("default/a", {"x": Record(twin, None, TwinVersion(0, n))}, ["x"])
+            await journal.flush()
+            print(n, flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def test_what_was_released_survives_a_kill(tmp_path: Path) -> None:
+    for _ in range(5):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", WRITER, str(tmp_path / "j.db"), stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdout is not None
+        for _ in range(20):
+            acknowledged = int(await process.stdout.readline())
+        os.kill(process.pid, signal.SIGKILL)
+        acknowledged = max([acknowledged, *map(int, (await process.stdout.read()).split())])
+        await process.wait()
+        async with Journal(tmp_path / "j.db") as journal:
+            actual = journal.records("default/a")["x"].shown.actual
+            assert actual is not None
+            assert actual.value is not None
+            assert int(actual.value) >= acknowledged
+            assert len(journal.outbox(limit=10_000)) == journal.outbox_depth

@@ -1,0 +1,84 @@
+"""The outbox: complete up to its bound, and past it the latest of everything, with nothing uncounted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twin.documents import MsgTwin, TwinValue, TwinVersion
+from twin.journal import Journal, StoredDevice
+from twin.machine import Record
+
+
+def record(value: int) -> Record:
+    return Record(MsgTwin(actual=TwinValue(str(value)), optional=True), None, TwinVersion(0, value))
+
+
+async def test_entries_are_read_in_order_and_trimmed(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.db") as journal:
+        for n in range(1, 6):
+            journal.put("default/a", {"x": record(n)}, ["x"])
+        await journal.flush()
+        assert [e.seq for e in journal.outbox(after=2, limit=2)] == [3, 4]
+        journal.trim(5)
+        await journal.flush()
+        assert (journal.outbox(), journal.outbox_depth) == ([], 0)
+    async with Journal(tmp_path / "j.db") as journal:
+        journal.put("default/a", {"x": record(6)}, ["x"])
+        await journal.flush()
+        assert [e.seq for e in journal.outbox()] == [6], "a number never comes again"
+
+
+async def test_without_a_bound_nothing_is_kept(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.db", outbox_limit=0) as journal:
+        journal.put("default/a", {"x": record(1)}, ["x"])
+        await journal.flush()
+        assert journal.outbox_depth == 0
+        assert journal.records("default/a") == {"x": record(1)}
+
+
+async def test_of_states_the_latest_is_kept(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.db", outbox_limit=3) as journal:
+        for n in range(20):
+            journal.put_device(StoredDevice("default/a", str(n), ""), f'"{n}"')
+            await journal.flush()
+        assert journal.outbox()[-1].body == '"19"'
+        assert journal.folded + journal.outbox_depth == 20
+        assert journal.outbox_depth <= 4
+
+
+updates = st.lists(
+    st.dictionaries(st.sampled_from("abc"), st.just(None), min_size=1, max_size=3), min_size=1, max_size=60
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(updates=updates, limit=st.integers(1, 12), every=st.integers(1, 8))
+async def test_past_the_bound_the_latest_stays_and_the_rest_is_counted(
+    tmp_path_factory: object, updates: list[dict[str, None]], limit: int, every: int
+) -> None:
+    directory: Path = tmp_path_factory.mktemp("outbox")  # type: ignore[attr-defined]
+    latest: dict[str, int] = {}
+    async with Journal(directory / "j.db", outbox_limit=limit) as journal:
+        for n, names in enumerate(updates, start=1):
+            journal.put("default/a", {name: record(n) for name in names}, names)
+            latest |= dict.fromkeys(names, n)
+            if n % every == 0:
+                await journal.flush()
+        await journal.flush()
+        bodies = [msgspec.json.decode(e.body, type=dict[str, MsgTwin]) for e in journal.outbox(limit=1000)]
+        seen: dict[str, list[int]] = {}
+        for body in bodies:
+            for name, twin in body.items():
+                assert twin.actual is not None
+                assert twin.actual.value is not None
+                seen.setdefault(name, []).append(int(twin.actual.value))
+        assert {name: values[-1] for name, values in seen.items()} == latest
+        assert all(values == sorted(values) for values in seen.values()), "in order within a twin"
+        assert sum(map(len, seen.values())) + journal.folded == sum(map(len, updates))
+        assert journal.outbox_depth == len(bodies)
+        if every == 1:
+            assert journal.outbox_depth <= max(limit, 3) + 3

@@ -1,0 +1,275 @@
+"""The journal: every change of a twin, its version and its outbox entry, durable in one transaction.
+
+SQLite in WAL mode with synchronous FULL. Changes are collected while the last commit is on its way to the disk,
+and then committed together: many updates a sync. Who waits for durability is called back after the commit, in
+the order of asking (P1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import msgspec
+
+from twin.documents import MsgTwin
+from twin.machine import Record
+from twin.migrations import migrate
+from twin.outbox import Kind, Outbox, OutboxEntry
+
+logger = logging.getLogger("twin")
+
+ATTEMPTS = 5
+"""How often a failing commit is tried, a second apart, before its updates are refused."""
+QUIET_SECONDS = 60.0
+"""At most so often the times of unchanged values are written, and only along with a real change."""
+DIGEST_BYTES = 8
+
+Durable = Callable[[Exception | None], None]
+"""Called after the commit with None, or with the error that kept it from the disk."""
+
+
+class StoredDevice(NamedTuple):
+    """A member of this node as the journal has it."""
+
+    id: str
+    state: str
+    last_online: str
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What the next commit takes along."""
+
+    twins: dict[tuple[str, str], Record] = field(default_factory=dict)
+    changes: list[tuple[str, Kind, str]] = field(default_factory=list)
+    devices: dict[str, StoredDevice | None] = field(default_factory=dict)
+    digests: deque[bytes] = field(default_factory=deque)
+    trim: int = 0
+    waiting: list[Durable] = field(default_factory=list)
+
+    @property
+    def writes(self) -> bool:
+        return bool(self.twins or self.changes or self.devices or self.trim)
+
+
+class Journal:
+    """Open with `async with`; everything else runs in that event loop and never blocks on the disk."""
+
+    def __init__(self, path: Path, *, outbox_limit: int = 100_000, handled_limit: int = 16_384) -> None:
+        """`outbox_limit` in changes, 0 = keep none; `handled_limit` in messages remembered as handled."""
+        self._path = path
+        self._outbox_limit = outbox_limit
+        self._handled_limit = handled_limit
+        self._pending = _Batch()
+        self._quiet: dict[tuple[str, str], Record] = {}
+        self._quiet_written = time.monotonic()
+        self._committing: _Batch | None = None
+        self._wake = asyncio.Event()
+        self.commits = 0
+
+    async def __aenter__(self) -> Self:
+        """Raises `OSError` or `sqlite3.Error` when the file cannot be used, `NewerSchemaError` when it is newer."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA wal_autocheckpoint = 4000")
+        migrate(self._db, files("twin") / "schema" / "journal")
+        self._outbox = Outbox(self._db, self._outbox_limit)
+        self._handled_id = self._db.execute("SELECT coalesce(max(id), 0) FROM handled").fetchone()[0]
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._task = asyncio.create_task(self._commit_forever(), name="journal")
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Commits what is pending, the times of unchanged values included, and closes the file."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        if self._committing:  # the disk is still busy with it: its thread ends first
+            await asyncio.get_running_loop().run_in_executor(self._thread, lambda: None)
+        self._thread.shutdown()
+        self._pending.twins = {**self._quiet, **self._pending.twins}
+        if self._pending.writes:
+            self._write(self._pending)
+            self._db.execute("COMMIT")
+            self._release(self._pending, None)
+        self._db.close()
+
+    # ---- reading
+
+    def devices(self) -> list[StoredDevice]:
+        """The members of this node at the last commit."""
+        return [StoredDevice(*row) for row in self._db.execute("SELECT id, state, last_online FROM device")]
+
+    def records(self, device: str) -> dict[str, Record]:
+        """The twins of a device: as committed, and over that what is still to be committed."""
+        decode = msgspec.json.Decoder(MsgTwin).decode
+        rows = self._db.execute("SELECT name, record FROM twin WHERE device = ?", (device,))
+        committed = {name: Record.from_versions(decode(text)) for name, text in rows}
+        newer = {**self._quiet, **self._pending.twins}
+        return committed | {name: record for (owner, name), record in newer.items() if owner == device}
+
+    def handled(self) -> list[bytes]:
+        """Digests of the messages handled last, oldest first, those of the running commit included."""
+        blobs = [row[0] for row in self._db.execute("SELECT digests FROM handled ORDER BY id")]
+        stored = b"".join(blobs)
+        known = [stored[i : i + DIGEST_BYTES] for i in range(0, len(stored), DIGEST_BYTES)]
+        return [*known, *(self._committing.digests if self._committing else ()), *self._pending.digests]
+
+    def outbox(self, after: int = 0, limit: int = 100) -> list[OutboxEntry]:
+        """What the cloud has not confirmed, oldest first."""
+        return self._outbox.read(after, limit)
+
+    @property
+    def outbox_depth(self) -> int:
+        return len(self._outbox)
+
+    @property
+    def folded(self) -> int:
+        """Changes that went into newer ones of the same property because the outbox was full."""
+        return self._outbox.folded
+
+    # ---- writing
+
+    def put(self, device: str, records: Mapping[str, Record], changed: Iterable[str]) -> None:
+        """Remember records of a device; those `changed` with the next commit, the others when it is cheap."""
+        changes = {}
+        for name, record in records.items():
+            self._quiet[device, name] = record
+        for name in changed:
+            record = self._quiet.pop((device, name))
+            self._pending.twins[device, name] = record
+            changes[name] = record.with_versions()
+        if changes and self._outbox_limit:
+            self._pending.changes.append((device, "twin", msgspec.json.encode(changes).decode()))
+
+    def put_device(self, device: StoredDevice, change: str | None = None) -> None:
+        """Remember a member and its state; `change` is the JSON that the cloud shall hear of it."""
+        self._pending.devices[device.id] = device
+        if change is not None and self._outbox_limit:
+            self._pending.changes.append((device.id, "state", change))
+
+    def remove_device(self, device_id: str) -> None:
+        """Forget a member and its twins."""
+        self._pending.devices[device_id] = None
+        for key in [key for key in self._quiet if key[0] == device_id]:
+            del self._quiet[key]
+        for key in [key for key in self._pending.twins if key[0] == device_id]:
+            del self._pending.twins[key]
+
+    def mark_handled(self, digest: bytes) -> None:
+        """Remember a message as handled, with the next commit."""
+        self._pending.digests.append(digest)
+        if len(self._pending.digests) > self._handled_limit:
+            self._pending.digests.popleft()
+
+    def trim(self, seq: int) -> None:
+        """Drop the outbox up to and including `seq`, with the next commit: the cloud has committed it."""
+        self._pending.trim = max(seq, self._pending.trim)
+
+    def when_durable(self, callback: Durable) -> None:
+        """Call back once everything put so far is on the disk; at once when it is already."""
+        if self._committing is None and not self._pending.writes and not self._pending.waiting:
+            callback(None)
+            return
+        self._pending.waiting.append(callback)
+        self._wake.set()
+
+    async def flush(self) -> None:
+        """Wait until everything put so far is durable. Raises the storage error that prevents it."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.when_durable(lambda error: done.set_exception(error) if error else done.set_result(None))
+        await done
+
+    # ---- committing
+
+    async def _commit_forever(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._pending.waiting or self._pending.writes:
+                batch, self._pending = self._pending, _Batch()
+                if batch.writes:
+                    self._take_quiet(batch)
+                    self._committing = batch
+                    error = await self._commit(batch)
+                    self._committing = None
+                else:
+                    error = None
+                    self._pending.digests.extendleft(reversed(batch.digests))
+                self._release(batch, error)
+
+    def _take_quiet(self, batch: _Batch) -> None:
+        if self._quiet and time.monotonic() - self._quiet_written > QUIET_SECONDS:
+            batch.twins = {**self._quiet, **batch.twins}
+            self._quiet = {}
+            self._quiet_written = time.monotonic()
+
+    async def _commit(self, batch: _Batch) -> Exception | None:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._write(batch)
+                # only the sync goes to a thread: row by row the two threads would fight for the interpreter
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._db.execute, "COMMIT")
+            except sqlite3.Error as fault:
+                error = fault
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                if attempt == 1:
+                    logger.error("journal %s cannot be written: %s; trying again", self._path, fault)
+                await asyncio.sleep(1.0)
+            else:
+                if attempt > 1:
+                    logger.info("journal %s is written again", self._path)
+                self.commits += 1
+                return None
+        return error
+
+    def _write(self, batch: _Batch) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        self._write_devices(batch.devices)
+        encode = msgspec.json.encode
+        rows = [(device, name, encode(r.with_versions()).decode()) for (device, name), r in batch.twins.items()]
+        self._db.executemany("INSERT OR REPLACE INTO twin VALUES (?, ?, ?)", rows)
+        self._outbox.append(batch.changes)
+        if batch.trim:
+            self._outbox.trim(batch.trim)
+        if batch.digests:
+            self._write_handled(batch.digests)
+
+    def _write_devices(self, devices: Mapping[str, StoredDevice | None]) -> None:
+        for device_id, device in devices.items():
+            if device is None:
+                self._db.execute("DELETE FROM device WHERE id = ?", (device_id,))
+                self._db.execute("DELETE FROM twin WHERE device = ?", (device_id,))
+            else:
+                self._db.execute("INSERT OR REPLACE INTO device VALUES (?, ?, ?)", device)
+
+    def _write_handled(self, digests: Iterable[bytes]) -> None:
+        self._handled_id += 1
+        self._db.execute("INSERT INTO handled VALUES (?, ?)", (self._handled_id, b"".join(digests)))
+        if self._handled_id % 64 == 0:
+            self._forget_handled()
+
+    def _forget_handled(self) -> None:
+        total = 0
+        for row_id, size in self._db.execute("SELECT id, length(digests) FROM handled ORDER BY id DESC").fetchall():
+            total += size // DIGEST_BYTES
+            if total > self._handled_limit:
+                self._db.execute("DELETE FROM handled WHERE id < ?", (row_id,))
+                return
+
+    @staticmethod
+    def _release(batch: _Batch, error: Exception | None) -> None:
+        for callback in batch.waiting:
+            callback(error)
