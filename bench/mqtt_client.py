@@ -58,6 +58,12 @@ class Client(asyncio.Protocol):
         if any(code > 2 for code in suback[2:]):
             raise ConnectionRefusedError(f"the broker refuses one of {filters}")
 
+    async def stay(self, seconds: float) -> None:
+        """Wait; ConnectionError when the connection does not last as long, as when `on_message` raises."""
+        await asyncio.wait([self.lost], timeout=seconds)
+        if self.lost.done():
+            raise ConnectionError("the connection to the broker has ended")
+
     def publish(self, topic: bytes, payload: bytes, qos: int) -> None:
         """Hand over for the next write; nobody waits for the PUBACK."""
         if qos:

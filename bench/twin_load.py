@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import re
 import time
 from array import array
@@ -23,6 +24,7 @@ from typing import NamedTuple
 import uvloop
 
 from bench.mqtt_client import Client
+from bench.processes import Cost, Meter, parse_pids
 
 PREFIX = "$hw/events/device/"
 TIMEOUT = 10.0
@@ -60,10 +62,7 @@ class Report:
     out_of_order: int = 0
     wrong_final: int = 0
     reasons: list[str] = field(default_factory=list)
-
-    @property
-    def clean(self) -> bool:
-        return not (self.refused or self.unanswered or self.out_of_order or self.wrong_final)
+    costs: dict[str, Cost] = field(default_factory=dict)
 
 
 class Pending(NamedTuple):
@@ -74,8 +73,8 @@ class Pending(NamedTuple):
 class Loop:
     """The loop itself: `run` it once."""
 
-    def __init__(self, load: Load) -> None:
-        self._load = load
+    def __init__(self, load: Load, meter: Meter) -> None:
+        self._load, self._meter = load, meter
         self._ids = [f"default/load-{n:04}" for n in range(load.devices)]
         end = "twin/update/result" if load.echo else "twin/update"
         self._topics = [f"{PREFIX}{i}/{end}".encode() for i in self._ids]
@@ -106,20 +105,17 @@ class Loop:
         self._sending = True
         for _ in range(self._load.inflight):
             self._send()
-        await self._pass(self._load.warmup)
+        await self._client.stay(self._load.warmup)
+        self._meter.start()
         self._measuring, start = True, _clock()
-        await self._pass(self._load.seconds)
+        await self._client.stay(self._load.seconds)
         self._measuring, self._sending = False, False
         self._note_rate(_clock() - start)
+        self._report.costs = self._meter.stop()
         await self._until_idle()
         self._report.sent = self._number
         self._report.unanswered = len(self._pending)
         self._pending.clear()
-
-    async def _pass(self, seconds: float) -> None:
-        await asyncio.wait([self._client.lost], timeout=seconds)
-        if self._client.lost.done():
-            raise ConnectionError("the broker has gone")
 
     async def _until_idle(self) -> None:
         try:
@@ -206,20 +202,16 @@ def main() -> None:
     parser.add_argument("--warmup", type=float, default=2)
     parser.add_argument("--qos", type=int, choices=(0, 1), default=1)
     parser.add_argument("--echo", action="store_true")
+    parser.add_argument("--pid", action="append", default=[], metavar="NAME=PID", help="measure this process, too")
     options = vars(parser.parse_args())
     host, port = options.pop("broker").rsplit(":", 1)
-    report = run(Load(**options), host, int(port))
-    print(json.dumps(asdict(report)))
+    meter = Meter({"client": os.getpid()} | parse_pids(options.pop("pid")))
 
+    async def measure() -> Report:
+        return await Loop(Load(**options), meter).run(host, int(port))
 
-def run(load: Load, host: str, port: int) -> Report:
-    """The whole measurement, in an event loop of its own."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(load, host, port))
-
-
-async def _run(load: Load, host: str, port: int) -> Report:
-    return await Loop(load).run(host, port)
+        print(json.dumps(asdict(runner.run(measure()))))
 
 
 if __name__ == "__main__":
