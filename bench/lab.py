@@ -56,9 +56,13 @@ class Lab:
 
     async def hub(self) -> None:
         """Start the hub on `manifests`. Returns at once: how soon it answers is one of the figures."""
-        options = ["--broker", f"mqtt://127.0.0.1:{self._port}", "--state-dir", str(self.folder / "state")]
+        options = ["--broker", self._broker.url, "--state-dir", str(self.folder / "state")]
         self.hub_started = time.time()
         await self._start("hub", [sys.executable, "-m", "twinhub", "run", str(self.manifests), *options])
+
+    async def null_hub(self) -> None:
+        """Start the hub that does nothing."""
+        await self._start("null hub", [sys.executable, "-m", "bench.null_hub", "--broker", f"127.0.0.1:{self._port}"])
 
     async def fleet(self, count: int, *, step_ms: int, silent: int = 0, failing: int = 0) -> int:
         """Start Modbus slaves; returns the first of their ports."""

@@ -27,16 +27,16 @@ from bench import scenarios
 from bench.lab import ROOT, LabError
 from bench.scenarios import Pace, Row, Scenario
 
-NO = ("", "")
 RATE, P99 = ("8,000", "20,000"), ("p99 10 ms", "p99 3 ms")
 TAGS, AMBITION = ("30,000; hub 1.2 cores, 170 MB", ""), ("", "100,000 on 2 cores")
 
 SCENARIOS: dict[str, Scenario] = {
     "echo: client and broker alone, 64 in flight": partial(scenarios.echo, 64),
-    "updates: 100 devices, 1 property, 64 in flight": partial(scenarios.updates, 100, 1, 64, rate=RATE, p99=NO),
-    "updates: 100 devices, 1 property, 16 in flight": partial(scenarios.updates, 100, 1, 16, rate=NO, p99=P99),
-    "updates: 100 devices, 10 properties, 16 in flight": partial(scenarios.updates, 100, 10, 16, rate=NO, p99=NO),
-    "updates: 1,000 devices, 10 properties, 64 in flight": partial(scenarios.updates, 1000, 10, 64, rate=NO, p99=NO),
+    "null hub: 100 devices, 1 property, 64 in flight": partial(scenarios.updates, 100, 1, 64, null=True),
+    "updates: 100 devices, 1 property, 64 in flight": partial(scenarios.updates, 100, 1, 64, rate=RATE),
+    "updates: 100 devices, 1 property, 16 in flight": partial(scenarios.updates, 100, 1, 16, p99=P99),
+    "updates: 100 devices, 10 properties, 16 in flight": partial(scenarios.updates, 100, 10, 16),
+    "updates: 1,000 devices, 10 properties, 64 in flight": partial(scenarios.updates, 1000, 10, 64),
     "fleet: 500 slaves, 30 tags, every 500 ms": partial(scenarios.fleet, 500, 30, 500, rate=TAGS),
     "fleet: 500 slaves, 30 tags, every 250 ms": partial(scenarios.fleet, 500, 30, 250),
     "fleet: 500 slaves, 30 tags, every 150 ms": partial(scenarios.fleet, 500, 30, 150, rate=AMBITION),

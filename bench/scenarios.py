@@ -42,11 +42,19 @@ async def echo(inflight: int, pace: Pace) -> list[Row]:
 
 
 async def updates(
-    devices: int, properties: int, inflight: int, pace: Pace, *, rate: tuple[str, str], p99: tuple[str, str]
+    devices: int,
+    properties: int,
+    inflight: int,
+    pace: Pace,
+    *,
+    null: bool = False,
+    rate: tuple[str, str] = ("", ""),
+    p99: tuple[str, str] = ("", ""),
 ) -> list[Row]:
+    """`null`: by a hub that does nothing, for comparison."""
     async with Lab() as lab:
         manifests.external(lab.manifests, devices, properties)
-        await lab.hub()
+        await (lab.null_hub() if null else lab.hub())
         await lab.until_known(f"default/load-{devices - 1:04}")
         sizes = {"devices": devices, "properties": properties, "inflight": inflight}
         times = {"seconds": pace.seconds, "warmup": pace.settle}
@@ -55,7 +63,7 @@ async def updates(
         f"{report.refused} / {report.unanswered} / {report.out_of_order} / {report.wrong_final} of {report.sent:,}"
     )
     return [
-        Row("durable updates/s", f"{report.updates_per_second:,.0f}", *rate),
+        Row("updates/s" if null else "durable updates/s", f"{report.updates_per_second:,.0f}", *rate),
         Row("p50 / p99 / max ms", f"{report.p50_ms} / {report.p99_ms} / {report.max_ms}", *p99),
         Row("refused / unanswered / out of order / wrong at the end", faults, "0 / 0 / 0 / 0"),
         *_costs(report.costs),
