@@ -61,10 +61,11 @@ def _take_from_cloud(
     outcome.document[name] = TwinChange(known.shown if known and not known.deleted else None, shown)
     outcome.after[name] = Record(
         shown,
+        type_name,
         sent.expected_version if expected else base.expected_version,
         sent.actual_version if actual else base.actual_version,
     )
-    outcome.changed.add(name)
+    outcome.changed[name] = outcome.after[name].with_versions()
     if (sent.expected and not expected) or (sent.actual and not actual):
         outcome.refused[name] = outcome.after[name]
 

@@ -51,8 +51,8 @@ class DeviceTwin:
         for name, record in after.items():
             if _wished(record):
                 self.wished.add(name)
-            else:
-                self.wished.discard(name)
+            elif name in self.wished:
+                self.wished.remove(name)
 
     def member(self) -> MemberDevice:
         device = self.device
@@ -153,11 +153,13 @@ class Keeper:
         """Names and values first, then the device: the order in which KubeEdge finds fault."""
         twin = self._devices.get(device_id)
         known: Mapping[str, Record] = twin.records if twin else {}
+        unsuspicious = self._rules.unsuspicious
         for name, wanted in update.items():
             if name not in known and (fault := self._rules.name_fault(name)):
                 raise BadRequest(fault)
             for side in (wanted.expected, wanted.actual) if wanted else ():
-                if side and side.value is not None and (fault := self._rules.value_fault(side.value)):
+                text = side.value if side else None
+                if text and len(text) > unsuspicious and (fault := self._rules.value_fault(text)):
                     raise BadRequest(fault)
         if twin is None:
             raise Refused(404, NOT_A_MEMBER)
@@ -189,8 +191,9 @@ class Keeper:
             metadata = TypeMetadata(self._rules.type_of(prop.type), prop.unit)
             if record is not None and not record.deleted and record.shown.metadata != metadata:
                 shown = msgspec.structs.replace(record.shown, metadata=metadata)
-                twin.records[name] = msgspec.structs.replace(record, shown=shown)
-                self._journal.put(twin.device.id, {name: twin.records[name]}, (name,))
+                retyped = msgspec.structs.replace(record, shown=shown, type=metadata.type)
+                twin.records[name] = retyped
+                self._journal.put(twin.device.id, {name: retyped}, {name: retyped.with_versions()})
 
     def _remove(self, device_id: str) -> MemberDevice:
         self._journal.remove_device(device_id)
@@ -199,4 +202,5 @@ class Keeper:
 
 
 def _wished(record: Record) -> bool:
-    return bool(record.shown.expected and record.shown.expected.value)
+    expected = record.shown.expected
+    return expected is not None and bool(expected.value)

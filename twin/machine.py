@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from device_models import Property, limits
-from twin.documents import MsgTwin, TwinChange, TwinValue, TwinVersion, TypeMetadata, ValueMetadata
+from twin.documents import MsgTwin, Quality, TwinChange, TwinValue, TwinVersion, TypeMetadata, ValueMetadata
 from twin.refused import Refused
 from twin.rules import Rules
 
@@ -28,27 +28,26 @@ class Record(Struct, frozen=True, gc=False):
     """One property as it is remembered: what is shown, and the version vector of each side that was ever set."""
 
     shown: MsgTwin
+    type: str = ""
+    """The type in `shown.metadata`, at hand. `deleted` = a tombstone: the values are gone, the versions stay so
+    that an old one cannot come back."""
     expected_version: TwinVersion | None = None
     actual_version: TwinVersion | None = None
 
     @property
     def deleted(self) -> bool:
-        """A tombstone: the values are gone, the versions stay so that an old one cannot come back."""
         return self.type == DELETED
-
-    @property
-    def type(self) -> str:
-        return self.shown.metadata.type if self.shown.metadata else ""
 
     def with_versions(self) -> MsgTwin:
         """The form for the journal and the cloud."""
-        return replace(self.shown, expected_version=self.expected_version, actual_version=self.actual_version)
+        s = self.shown
+        return MsgTwin(s.expected, s.actual, s.optional, s.metadata, self.expected_version, self.actual_version)
 
     @classmethod
     def from_versions(cls, twin: MsgTwin) -> Record:
         """The inverse of `with_versions`."""
         shown = replace(twin, expected_version=None, actual_version=None)
-        return cls(shown, twin.expected_version, twin.actual_version)
+        return cls(shown, twin.metadata.type if twin.metadata else "", twin.expected_version, twin.actual_version)
 
 
 @dataclass(slots=True)
@@ -61,8 +60,9 @@ class Outcome:
     """For `twin/update/document`: before and after."""
     after: dict[str, Record] = field(default_factory=dict)
     """What to remember from now on, equal reports (new times only) included."""
-    changed: set[str] = field(default_factory=set)
-    """Those of `after` whose value, quality or type really changed: they are journalled and go to the cloud."""
+    changed: dict[str, MsgTwin] = field(default_factory=dict)
+    """Those of `after` whose value, quality or type really changed, with their versions: they are journalled and
+    go to the cloud."""
     refused: dict[str, Record] = field(default_factory=dict)
     """Cloud updates only: what the edge keeps against the cloud, and tells it."""
 
@@ -83,8 +83,10 @@ def apply(
         known = twins.get(name)
         if wanted is None:
             _delete(outcome, name, known)
-        elif known is None or known.deleted:
+        elif known is None or known.type == DELETED:
             _create(outcome, name, known, wanted, declared.get(name), now, rules)
+        elif wanted.expected is None and wanted.actual is not None and wanted.optional is None:
+            _report(outcome, name, known, wanted.actual, declared.get(name), now, rules)
         else:
             _change(outcome, name, known, wanted, declared.get(name), now, rules)
     limit_count(twins, outcome, rules)
@@ -132,8 +134,8 @@ def bury(
         metadata=TypeMetadata(type=DELETED),
     )
     outcome.document[name] = TwinChange(last=known.shown)
-    outcome.after[name] = Record(shown, expected, actual)
-    outcome.changed.add(name)
+    outcome.after[name] = Record(shown, DELETED, expected, actual)
+    outcome.changed[name] = outcome.after[name].with_versions()
 
 
 def _next(version: TwinVersion | None) -> TwinVersion | None:
@@ -154,19 +156,20 @@ def _create(
         return
     metadata = _type_metadata(wanted, prop, rules)
     expected = _expected(name, wanted.expected, metadata.type, prop, now, rules)
-    actual = _actual(name, wanted.actual, None, metadata.type, prop, now, rules)
+    actual = _actual(name, wanted.actual, None, metadata.type, prop, now, rules) if wanted.actual else None
     optional = wanted.optional is not False
     buried = tombstone or Record(NOTHING)
     shown = MsgTwin(expected or buried.shown.expected, actual or buried.shown.actual, optional, metadata)
     record = Record(
         shown,
+        metadata.type,
         _advanced(expected, buried.expected_version),
         _advanced(actual, buried.actual_version),
     )
     outcome.result[name] = MsgTwin(expected, actual, optional, metadata)
     outcome.document[name] = TwinChange(current=shown)
     outcome.after[name] = record
-    outcome.changed.add(name)
+    outcome.changed[name] = outcome.after[name].with_versions()
 
 
 def _advanced(value: TwinValue | None, version: TwinVersion | None) -> TwinVersion | None:
@@ -177,6 +180,23 @@ def _type_metadata(wanted: MsgTwin, prop: Property | None, rules: Rules) -> Type
     if prop is not None:
         return TypeMetadata(rules.type_of(prop.type), prop.unit)
     return TypeMetadata(wanted.metadata.type) if wanted.metadata else TypeMetadata("string")
+
+
+def _report(
+    outcome: Outcome, name: str, known: Record, sent: TwinValue, prop: Property | None, now: int, rules: Rules
+) -> None:
+    """`_change` for what nearly every update is: a mapper's reading of a property that is known."""
+    before = known.shown
+    actual = _actual(name, sent, before.actual, known.type, prop, now, rules)
+    shown = MsgTwin(before.expected, actual, before.optional, before.metadata)
+    outcome.result[name] = MsgTwin(None, actual, before.optional, before.metadata) if before.expected else shown
+    outcome.document[name] = TwinChange(before, shown)
+    if _differs(actual, before.actual):
+        record = Record(shown, known.type, known.expected_version, _next(known.actual_version or FIRST))
+        outcome.changed[name] = record.with_versions()
+    else:
+        record = Record(shown, known.type, known.expected_version, known.actual_version)
+    outcome.after[name] = record
 
 
 def _change(
@@ -205,11 +225,12 @@ def _change(
     outcome.document[name] = TwinChange(before, shown)
     outcome.after[name] = Record(
         shown,
+        known.type,
         _next(known.expected_version or FIRST) if news[0] else known.expected_version,
         _next(known.actual_version or FIRST) if news[1] else known.actual_version,
     )
     if fixed or any(news):
-        outcome.changed.add(name)
+        outcome.changed[name] = outcome.after[name].with_versions()
 
 
 def _differs(new: TwinValue | None, old: TwinValue | None) -> bool:
@@ -239,29 +260,29 @@ def _expected(
 
 def _actual(
     name: str,
-    sent: TwinValue | None,
+    sent: TwinValue,
     before: TwinValue | None,
     type_name: str,
     prop: Property | None,
     now: int,
     rules: Rules,
-) -> TwinValue | None:
-    if sent is None:
-        return None
-    said = sent.metadata
-    quality, reason = (said.quality, said.reason) if said else ("good", "")
-    if sent.value is None:
-        if quality == "good":
+) -> TwinValue:
+    value, said = sent.value, sent.metadata
+    if value is None:
+        if said is None or said.quality == "good":
             raise Refused(400, f"the actual value of {name} is missing: give it as text in actual.value")
-        return _distrusted(before or EMPTY_VALUE, quality, reason)
-    check_type(sent.value, type_name, rules)
-    if prop is not None and quality == "good" and (remark := limits.remark(prop, sent.value)):
-        quality, reason = "uncertain", remark
-    measured = (said.sourceTimestamp or said.timestamp) if said else 0
-    return TwinValue(sent.value, ValueMetadata(now, measured, quality, reason))
+        return _distrusted(before or EMPTY_VALUE, said.quality, said.reason)
+    check_type(value, type_name, rules)
+    remark = limits.remark(prop, value) if prop is not None else None
+    if said is None:
+        return TwinValue(value, ValueMetadata(now, 0, "uncertain", remark) if remark else ValueMetadata(now))
+    measured = said.sourceTimestamp or said.timestamp
+    if remark and said.quality == "good":
+        return TwinValue(value, ValueMetadata(now, measured, "uncertain", remark))
+    return TwinValue(value, ValueMetadata(now, measured, said.quality, said.reason))
 
 
-def _distrusted(before: TwinValue, quality: str, reason: str) -> TwinValue:
+def _distrusted(before: TwinValue, quality: Quality, reason: str) -> TwinValue:
     """The last value with its own times: nothing was read, so nothing is fresh."""
     times = before.metadata or ValueMetadata()
     return TwinValue(before.value, replace(times, quality=quality, reason=reason))

@@ -17,6 +17,10 @@ from twin.documents import MsgTwin
 Kind = Literal["twin", "state"]
 
 
+Change = tuple[str, Kind, str]
+"""(device, kind, body), as in an entry."""
+
+
 class OutboxEntry(NamedTuple):
     """One change on its way to the cloud."""
 
@@ -51,8 +55,10 @@ class Outbox:
         """Changes folded into newer ones of the same property, since the journal was made."""
         return self._counter("folded")
 
-    def append(self, changes: Iterable[tuple[str, Kind, str]]) -> None:
+    def append(self, changes: Iterable[Change]) -> None:
         """Add (device, kind, body) rows in order; fold as many old ones as the bound asks for."""
+        if not self._limit:
+            return
         rows = [(self._seq + n, *change) for n, change in enumerate(changes, start=1)]
         if not rows:
             return

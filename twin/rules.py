@@ -19,7 +19,7 @@ KUBEEDGE_TYPES = {
     "float": DataType.FLOAT,
     "boolean": DataType.BOOLEAN,
 }
-OUR_TYPES = {"double": DataType.DOUBLE, "bytes": DataType.BYTES, "stream": None}
+TYPES = KUBEEDGE_TYPES | {"double": DataType.DOUBLE, "bytes": DataType.BYTES, "stream": None}
 
 _NAME = re.compile(r"[a-zA-Z0-9\-_.,:/@#]{1,128}", re.ASCII)
 _STRICT_VALUE = re.compile(r"[a-zA-Z0-9\-_.,:/@#]{0,512}", re.ASCII)
@@ -38,6 +38,11 @@ class Rules:
     properties: int = 2_000
     """How many properties one device may have."""
 
+    @property
+    def unsuspicious(self) -> int:
+        """Texts of up to so many characters need no `value_fault`."""
+        return 0 if self.strict else self.value_bytes // 4
+
     def name_fault(self, name: str) -> str | None:
         """Why this is no name for a property; None when it is one."""
         return None if _NAME.fullmatch(name) else NAME_REASON
@@ -55,16 +60,16 @@ class Rules:
 
     def type_fault(self, type_name: str, text: str) -> str | None:
         """Why the text is no value of this type, in KubeEdge's words; None when it is one."""
-        data_type = KUBEEDGE_TYPES.get(type_name, _UNKNOWN)
-        if data_type is _UNKNOWN and not self.strict:
-            data_type = OUR_TYPES.get(type_name, _UNKNOWN)
-        if data_type is _UNKNOWN:
+        try:
+            data_type = (KUBEEDGE_TYPES if self.strict else TYPES)[type_name]
+        except KeyError:
             return "the value type is not allowed"
-        if isinstance(data_type, DataType):
-            try:
-                values.check(data_type, text)
-            except ValueError as fault:
-                return str(fault)
+        if data_type is None:
+            return None
+        try:
+            values.check(data_type, text)
+        except ValueError as fault:
+            return str(fault)
         return None
 
     def type_of(self, declared: DataType) -> str:
@@ -73,6 +78,3 @@ class Rules:
         if not self.strict or name in KUBEEDGE_TYPES:
             return name
         return "float" if declared is DataType.DOUBLE else "string"
-
-
-_UNKNOWN = object()

@@ -7,6 +7,7 @@ import os
 import signal
 import sqlite3
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -18,13 +19,17 @@ from twin.machine import Record
 
 
 def record(value: str, edge: int = 1) -> Record:
-    return Record(MsgTwin(actual=TwinValue(value), optional=True), None, TwinVersion(0, edge))
+    return Record(MsgTwin(actual=TwinValue(value), optional=True), "", None, TwinVersion(0, edge))
+
+
+def put(journal: Journal, records: dict[str, Record], changed: Iterable[str]) -> None:
+    journal.put("default/a", records, {name: records[name].with_versions() for name in changed})
 
 
 async def test_what_was_put_is_there_again(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j.db") as journal:
         journal.put_device(StoredDevice("default/a", "online", "2026-01-01T00:00:00Z"))
-        journal.put("default/a", {"x": record("1")}, ["x"])
+        put(journal, {"x": record("1")}, ["x"])
         await journal.flush()
     async with Journal(tmp_path / "j.db") as journal:
         assert journal.devices() == [StoredDevice("default/a", "online", "2026-01-01T00:00:00Z")]
@@ -36,7 +41,7 @@ async def test_many_changes_share_a_commit_and_are_released_in_order(tmp_path: P
     released: list[int] = []
     async with Journal(tmp_path / "j.db") as journal:
         for n in range(500):
-            journal.put("default/a", {"x": record(str(n), n)}, ["x"])
+            put(journal, {"x": record(str(n), n)}, ["x"])
             journal.when_durable(lambda _error, n=n: released.append(n))
         assert released == []
         await journal.flush()
@@ -47,11 +52,11 @@ async def test_many_changes_share_a_commit_and_are_released_in_order(tmp_path: P
 
 async def test_an_unchanged_value_costs_no_transaction(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j.db") as journal:
-        journal.put("default/a", {"x": record("1")}, ["x"])
+        put(journal, {"x": record("1")}, ["x"])
         await journal.flush()
         commits = journal.commits
         fresh = record("1")
-        journal.put("default/a", {"x": fresh}, [])
+        put(journal, {"x": fresh}, [])
         await journal.flush()
         assert (journal.commits, journal.outbox_depth) == (commits, 1)
     async with Journal(tmp_path / "j.db") as journal:
@@ -61,7 +66,7 @@ async def test_an_unchanged_value_costs_no_transaction(tmp_path: Path) -> None:
 async def test_answers_keep_their_order_when_only_some_need_the_disk(tmp_path: Path) -> None:
     released: list[str] = []
     async with Journal(tmp_path / "j.db") as journal:
-        journal.put("default/a", {"x": record("1")}, ["x"])
+        put(journal, {"x": record("1")}, ["x"])
         journal.when_durable(lambda _: released.append("change"))
         journal.when_durable(lambda _: released.append("unchanged"))
         await journal.flush()
@@ -74,12 +79,12 @@ async def test_a_disk_that_fails_is_told_to_who_waits(tmp_path: Path, monkeypatc
         other = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
         journal._db.execute("PRAGMA busy_timeout = 10")
         other.execute("BEGIN IMMEDIATE")
-        journal.put("default/a", {"x": record("1")}, ["x"])
+        put(journal, {"x": record("1")}, ["x"])
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             await journal.flush()
         other.execute("ROLLBACK")
         other.close()
-        journal.put("default/a", {"y": record("2")}, ["y"])
+        put(journal, {"y": record("2")}, ["y"])
         await journal.flush()
         assert journal.records("default/a") == {"y": record("2")}
 
@@ -89,7 +94,7 @@ async def test_a_full_disk_recovers_by_trying_again(tmp_path: Path) -> None:
         other = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
         journal._db.execute("PRAGMA busy_timeout = 10")
         other.execute("BEGIN IMMEDIATE")
-        journal.put("default/a", {"x": record("1")}, ["x"])
+        put(journal, {"x": record("1")}, ["x"])
         waiting = asyncio.create_task(journal.flush())
         asyncio.get_running_loop().call_later(0.3, other.execute, "ROLLBACK")
         await asyncio.wait_for(waiting, 10)
@@ -100,9 +105,9 @@ async def test_a_full_disk_recovers_by_trying_again(tmp_path: Path) -> None:
 async def test_a_removed_device_takes_its_twins_along(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j.db") as journal:
         journal.put_device(StoredDevice("default/a", "", ""))
-        journal.put("default/a", {"x": record("1"), "y": record("1")}, ["x"])
+        put(journal, {"x": record("1"), "y": record("1")}, ["x"])
         await journal.flush()
-        journal.put("default/a", {"x": record("2")}, ["x"])
+        put(journal, {"x": record("2")}, ["x"])
         journal.remove_device("default/a")
         await journal.flush()
         assert (journal.devices(), journal.records("default/a")) == ([], {})
@@ -111,7 +116,7 @@ async def test_a_removed_device_takes_its_twins_along(tmp_path: Path) -> None:
 async def test_handled_messages_are_remembered_up_to_a_bound(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j.db", handled_limit=100) as journal:
         for n in range(1000):
-            journal.put("default/a", {"x": record(str(n), n)}, ["x"])
+            put(journal, {"x": record(str(n), n)}, ["x"])
             journal.mark_handled(n.to_bytes(8, "big"))
             if n % 5 == 0:
                 await journal.flush()
@@ -134,7 +139,8 @@ async def main():
         while True:
             n += 1
             twin = MsgTwin(actual=TwinValue(str(n)), optional=True)
-            journal.put("default/a", {"x": Record(twin, None, TwinVersion(0, n))}, ["x"])
+            record = Record(twin, '', None, TwinVersion(0, n))
+            journal.put("default/a", {"x": record}, {"x": record.with_versions()})
             await journal.flush()
             print(n, flush=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -14,27 +15,31 @@ from twin.machine import Record
 
 
 def record(value: int) -> Record:
-    return Record(MsgTwin(actual=TwinValue(str(value)), optional=True), None, TwinVersion(0, value))
+    return Record(MsgTwin(actual=TwinValue(str(value)), optional=True), "", None, TwinVersion(0, value))
+
+
+def put(journal: Journal, records: dict[str, Record], changed: Iterable[str]) -> None:
+    journal.put("default/a", records, {name: records[name].with_versions() for name in changed})
 
 
 async def test_entries_are_read_in_order_and_trimmed(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j.db") as journal:
         for n in range(1, 6):
-            journal.put("default/a", {"x": record(n)}, ["x"])
+            put(journal, {"x": record(n)}, ["x"])
         await journal.flush()
         assert [e.seq for e in journal.outbox(after=2, limit=2)] == [3, 4]
         journal.trim(5)
         await journal.flush()
         assert (journal.outbox(), journal.outbox_depth) == ([], 0)
     async with Journal(tmp_path / "j.db") as journal:
-        journal.put("default/a", {"x": record(6)}, ["x"])
+        put(journal, {"x": record(6)}, ["x"])
         await journal.flush()
         assert [e.seq for e in journal.outbox()] == [6], "a number never comes again"
 
 
 async def test_without_a_bound_nothing_is_kept(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j.db", outbox_limit=0) as journal:
-        journal.put("default/a", {"x": record(1)}, ["x"])
+        put(journal, {"x": record(1)}, ["x"])
         await journal.flush()
         assert journal.outbox_depth == 0
         assert journal.records("default/a") == {"x": record(1)}
@@ -64,7 +69,7 @@ async def test_past_the_bound_the_latest_stays_and_the_rest_is_counted(
     latest: dict[str, int] = {}
     async with Journal(directory / "j.db", outbox_limit=limit) as journal:
         for n, names in enumerate(updates, start=1):
-            journal.put("default/a", {name: record(n) for name in names}, names)
+            put(journal, {name: record(n) for name in names}, names)
             latest |= dict.fromkeys(names, n)
             if n % every == 0:
                 await journal.flush()
