@@ -1,0 +1,127 @@
+"""The keeper with a real journal: members, their states, their limits, and what survives a restart."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from device_models import AccessMode, DataType, Device, Property
+from twin.documents import MsgTwin, TwinValue
+from twin.journal import Journal
+from twin.keeper import Keeper
+from twin.refused import BadRequest, Refused
+from twin.rules import Rules
+
+SPEED = Property("speed", DataType.INT, AccessMode.READ_WRITE, unit="rpm", minimum=0, maximum=3000)
+PUMP = Device("default", "pump", "m", "external", properties=(SPEED,), description="feeds the boiler")
+VALVE = Device("default", "valve", "m", "external")
+
+
+@asynccontextmanager
+async def keeper(path: Path, *devices: Device, rules: Rules | None = None) -> AsyncIterator[Keeper]:
+    async with Journal(path / "j.db") as journal:
+        kept = Keeper(journal, rules, clock=lambda: 1_786_000_000.0)
+        kept.declare(devices)
+        yield kept
+        await journal.flush()
+
+
+def report(value: str) -> MsgTwin:
+    return MsgTwin(actual=TwinValue(value))
+
+
+async def test_twins_and_states_survive_a_restart(tmp_path: Path) -> None:
+    async with keeper(tmp_path, PUMP, VALVE) as first:
+        first.update("default/pump", {"speed": report("1200")})
+        first.set_state("default/pump", "online")
+        shown, members = first.get("default/pump"), first.members()
+    async with keeper(tmp_path, PUMP, VALVE) as second:
+        assert second.get("default/pump") == shown
+        assert second.members() == members
+        assert members[0].last_online == "2026-08-06T07:06:40Z"
+
+
+async def test_the_membership_tells_what_came_and_what_left(tmp_path: Path) -> None:
+    async with keeper(tmp_path) as kept:
+        change = kept.declare([PUMP, VALVE])
+        assert ([d.id for d in change.added], change.removed) == (["default/pump", "default/valve"], [])
+        assert change.added[0].description == "feeds the boiler"
+        assert kept.declare([PUMP, VALVE]) == ([], [])
+        change = kept.declare([PUMP])
+        assert [(d.id, d.name) for d in change.removed] == [("default/valve", "valve")]
+
+
+async def test_a_device_that_left_while_the_hub_was_down_is_told_of(tmp_path: Path) -> None:
+    async with keeper(tmp_path, PUMP, VALVE) as first:
+        first.update("default/valve", {"open": report("1")})
+    async with Journal(tmp_path / "j.db") as journal:
+        second = Keeper(journal)
+        change = second.declare([PUMP])
+        assert [(d.id, d.name) for d in change.removed] == [("default/valve", "valve")]
+        await journal.flush()
+    async with keeper(tmp_path, PUMP, VALVE) as third:
+        assert third.get("default/valve") == {}, "its twins left with it"
+
+
+async def test_new_limits_hold_from_the_next_update_on(tmp_path: Path) -> None:
+    async with keeper(tmp_path, PUMP) as kept:
+        kept.update("default/pump", {"speed": report("2500")})
+        slower = replace(PUMP, properties=(replace(SPEED, maximum=2000),))
+        kept.declare([slower])
+        shown = kept.get("default/pump")
+        assert shown is not None
+        assert shown["speed"].actual is not None
+        assert shown["speed"].actual.value == "2500"
+        with pytest.raises(Refused, match="2000 rpm"):
+            kept.update("default/pump", {"speed": MsgTwin(expected=TwinValue("2001"))})
+
+
+async def test_a_new_type_goes_over_what_was_remembered(tmp_path: Path) -> None:
+    async with keeper(tmp_path, PUMP) as kept:
+        kept.update("default/pump", {"speed": report("2500")})
+        kept.declare([replace(PUMP, properties=(replace(SPEED, type=DataType.DOUBLE),))])
+        kept.update("default/pump", {"speed": report("2500.5")})
+        shown = kept.get("default/pump")
+        assert shown is not None
+        assert shown["speed"].metadata is not None
+        assert (shown["speed"].metadata.type, shown["speed"].metadata.unit) == ("double", "rpm")
+
+
+async def test_states_are_kubeedges_words_as_they_were_spelled(tmp_path: Path) -> None:
+    async with keeper(tmp_path, PUMP) as kept:
+        assert kept.set_state("default/pump", "ONLINE").lastOnlineTime == "2026-08-06T07:06:40Z"
+        offline = kept.set_state("default/pump", "Offline")
+        assert (offline.state, offline.lastOnlineTime) == ("Offline", "")
+        with pytest.raises(Refused, match="none of"):
+            kept.set_state("default/pump", "disconnected")
+        with pytest.raises(Refused) as unknown:
+            kept.set_state("default/nobody", "online")
+        assert unknown.value.code == 404
+
+
+async def test_characters_are_wrong_before_the_device_is(tmp_path: Path) -> None:
+    async with keeper(tmp_path, rules=Rules(value_bytes=10)) as kept:
+        with pytest.raises(BadRequest, match="The key of twin"):
+            kept.update("default/nobody", {"a b": report("1")})
+        with pytest.raises(BadRequest, match="longer than 10 bytes"):
+            kept.update("default/nobody", {"a": report("ü" * 6)})
+        with pytest.raises(Refused) as unknown:
+            kept.update("default/nobody", {"a": report("ü" * 5)})
+        assert unknown.value.code == 404
+
+
+async def test_what_could_not_be_stored_is_taken_back(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.db") as journal:
+        kept = Keeper(journal)
+        kept.declare([PUMP])
+        kept.update("default/pump", {"speed": report("1")})
+        await journal.flush()
+        before = kept.get("default/pump")
+        kept.update("default/pump", {"speed": report("2")})
+        journal._pending.changes.clear()  # as if the commit had failed
+        kept.restore("default/pump")
+        assert kept.get("default/pump") == before
