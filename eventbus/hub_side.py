@@ -89,6 +89,7 @@ class HubSide:
         self._empty_id = answer_on_empty_id
         self._addresses: dict[str, Address | None] = {}
         self._held = 0
+        self._paused = False
         self._replay: Replay | None = None
         self._marker = b""
         self._marker_topic = topics.marker(node)
@@ -179,7 +180,8 @@ class HubSide:
 
     def _release_when_durable(self, held: _Held, messages: int = 0) -> None:
         self._held += messages
-        if self._held > HELD:
+        if self._held > HELD and not self._paused:
+            self._paused = True
             self._transport.pause()
 
         def release(error: Exception | None) -> None:
@@ -189,7 +191,8 @@ class HubSide:
             for answer in held.answers:
                 self._transport.publish(answer.topic, answer.payload)
             self._transport.acknowledge(held.receipts)
-            if self._held <= HELD // 2:
+            if self._paused and self._held <= HELD // 2:
+                self._paused = False
                 self._transport.resume()
 
         self._journal.when_durable(release)

@@ -1,0 +1,260 @@
+"""The hub's side of the bus, with a real broker and a real journal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from device_models import AccessMode, DataType, Device, Property
+from eventbus import topics
+from eventbus.broker import PrivateBroker
+from eventbus.hub_side import HubSide
+from eventbus.mqtt5_transport import Mqtt5Transport
+from eventbus.transport import Message, Session
+from twin import journal as journal_module
+from twin.journal import Journal
+from twin.keeper import Keeper
+
+NODE = "edge-1"
+PUMP = Device(
+    "default",
+    "pump",
+    "m",
+    "external",
+    properties=(Property("speed", DataType.INT, AccessMode.READ_WRITE, minimum=0, maximum=3000, unit="rpm"),),
+)
+DEV = Device("dev", "node", "m", "external")
+"""A namespace and a name that are parts of the topics themselves."""
+
+
+@pytest.fixture
+async def broker(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[PrivateBroker]:
+    async with PrivateBroker(tmp_path / "broker", port=unused_tcp_port) as broker:
+        yield broker
+
+
+@dataclass
+class Hub:
+    keeper: Keeper
+    journal: Journal
+    side: HubSide
+
+
+@asynccontextmanager
+async def hub(path: Path, broker: PrivateBroker, *devices: Device, expiry: int = 0) -> AsyncIterator[Hub]:
+    session = Session(broker.url, "hub", expiry=expiry, subscriptions=HubSide.filters(NODE))
+    async with Journal(path / "j.db") as journal:
+        keeper = Keeper(journal)
+        transport = Mqtt5Transport(session)
+        side = HubSide(transport, keeper, journal, NODE)
+        keeper.declare(devices or (PUMP, DEV))
+        async with transport:
+            yield Hub(keeper, journal, side)
+        await journal.flush()
+
+
+class App:
+    """An application: asks, and waits for what it is told."""
+
+    def __init__(self, broker: PrivateBroker) -> None:
+        self.heard: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
+        filters = [f"$hw/events/device/{levels}/{end}" for levels in ("+", "+/+") for end in ("twin/#", "state/#")]
+        session = Session(broker.url, "app", subscriptions=(*filters, "$hw/events/node/#"))
+        self.transport = Mqtt5Transport(session)
+        self.transport.on_messages = self._on_messages
+
+    def _on_messages(self, messages: list[Message]) -> None:
+        for message in messages:
+            if message.topic.endswith(("/result", "/document", "/delta", "/updated")):
+                self.heard.put_nowait((message.topic, json.loads(message.payload)))
+        self.transport.acknowledge([m.receipt for m in messages if m.receipt])
+
+    def send(self, topic: str, body: Any) -> None:
+        self.transport.publish(topic, body if isinstance(body, bytes) else json.dumps(body).encode())
+
+    async def next(self, end: str) -> tuple[str, Any]:
+        """The next message whose topic has that end; others are passed over."""
+        async with asyncio.timeout(10):
+            while True:
+                topic, body = await self.heard.get()
+                if topic.endswith(end):
+                    return topic, body
+
+
+def update(device_id: str = "default/pump") -> str:
+    return topics.of_device(device_id, topics.TWIN_UPDATE)
+
+
+def reports(event_id: str = "", **values: str) -> dict[str, Any]:
+    return {"event_id": event_id, "twin": {name: {"actual": {"value": text}} for name, text in values.items()}}
+
+
+async def test_the_one_level_form_is_answered_on_the_form_it_used(tmp_path: Path, broker: PrivateBroker) -> None:
+    app = App(broker)
+    async with hub(tmp_path, broker), app.transport:
+        app.send("$hw/events/device/pump/twin/update", reports("e", speed="5"))
+        assert (await app.next("update/result"))[0] == "$hw/events/device/pump/twin/update/result"
+        app.send("$hw/events/device/default/pump/twin/get", {"event_id": "g"})
+        topic, body = await app.next("get/result")
+        assert topic == "$hw/events/device/default/pump/twin/get/result"
+        assert body["twin"]["speed"]["actual"]["value"] == "5"
+
+
+async def test_names_that_are_parts_of_a_topic_are_names(tmp_path: Path, broker: PrivateBroker) -> None:
+    app = App(broker)
+    async with hub(tmp_path, broker), app.transport:
+        app.send(update("dev/node"), reports("e", x="1"))
+        assert (await app.next("update/result"))[1]["twin"]["x"]["actual"]["value"] == "1"
+
+
+async def test_an_unknown_name_to_delete_does_not_stop_the_others(tmp_path: Path, broker: PrivateBroker) -> None:
+    app = App(broker)
+    async with hub(tmp_path, broker), app.transport:
+        app.send(update(), {"event_id": "e", "twin": {"a0": None, "speed": {"actual": {"value": "7"}}, "b0": None}})
+        assert set((await app.next("update/result"))[1]["twin"]) == {"speed"}
+        document = (await app.next("document"))[1]["twin"]
+        assert document["a0"] == {"last": None, "current": None}
+        assert document["speed"]["current"]["actual"]["value"] == "7"
+
+
+async def test_refusals_are_answered_on_the_own_topic_with_the_own_event_id(
+    tmp_path: Path, broker: PrivateBroker
+) -> None:
+    app = App(broker)
+    async with hub(tmp_path, broker), app.transport:
+        for body, reason in (
+            ({"event_id": "e", "twin": {"speed": {"expected": {"value": "3001"}}}}, "3000 rpm"),
+            ({"event_id": "e", "twin": {"speed": {"actual": {}}}}, "missing"),
+            ({"event_id": "e", "twin": {"a b": {"actual": {"value": "1"}}}}, "key of twin"),
+            ({"event_id": "e", "twin": {"speed": {"actual": {"value": 5}}}}, "please check"),
+            ({"event_id": "e"}, "key:twin does not exist"),
+        ):
+            app.send(update(), body)
+            topic, said = await app.next("result")
+            assert (topic, said["code"], said["event_id"]) == (f"{update()}/result", 400, "e")
+            assert reason in said["reason"]
+
+
+async def test_states_are_answered_good_or_bad(tmp_path: Path, broker: PrivateBroker) -> None:
+    app = App(broker)
+    async with hub(tmp_path, broker), app.transport:
+        state = topics.of_device("default/pump", topics.STATE_UPDATE)
+        app.send(state, {"event_id": "s", "state": "online"})
+        assert (await app.next("state/update/result"))[1]["device"]["state"] == "online"
+        app.send(state, {"event_id": "s", "state": "disconnected"})
+        said = (await app.next("state/update/result"))[1]
+        assert (said["code"], said["event_id"]) == (400, "s")
+
+
+async def test_apps_hear_of_devices_that_come_and_go(tmp_path: Path, broker: PrivateBroker) -> None:
+    app = App(broker)
+    async with hub(tmp_path, broker, PUMP) as edge, app.transport:
+        edge.side.announce(edge.keeper.declare([PUMP, DEV]))
+        topic, body = await app.next("membership/updated")
+        assert topic == f"$hw/events/node/{NODE}/membership/updated"
+        assert body["added_devices"] == [{"id": "dev/node", "name": "node"}]
+        assert body["removed_devices"] is None
+        edge.side.announce(edge.keeper.declare([PUMP]))
+        assert (await app.next("membership/updated"))[1]["removed_devices"] == [{"id": "dev/node", "name": "node"}]
+
+
+async def test_a_wish_from_inside_is_told_like_any_other(tmp_path: Path, broker: PrivateBroker) -> None:
+    app = App(broker)
+    async with hub(tmp_path, broker) as edge, app.transport:
+        assert edge.side.wish("default/pump", {"speed": "1500"}) is None
+        assert (await app.next("update/delta"))[1]["delta"] == {"speed": "1500"}
+        assert "3000" in (edge.side.wish("default/pump", {"speed": "4000"}) or "")
+
+
+async def test_what_is_sent_while_the_hub_is_away_is_processed_in_order(
+    tmp_path: Path, broker: PrivateBroker
+) -> None:
+    app = App(broker)
+    async with app.transport:
+        async with hub(tmp_path, broker, expiry=600):
+            app.send(update(), reports("first", speed="0"))
+            await app.next("update/result")
+        for n in range(1, 300):
+            app.send(update(), reports(f"e-{n}", speed=str(n)))
+        async with hub(tmp_path, broker, expiry=600):
+            for n in range(1, 300):
+                assert (await app.next("update/result"))[1]["event_id"] == f"e-{n}"
+
+
+class Stale:
+    """A transport that delivers what a broker would that came back from an older state of its files."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, Any]] = []
+        self.acknowledged: list[int] = []
+
+    def publish(self, topic: str, payload: bytes, **_: Any) -> bool:
+        self.published.append((topic, payload))
+        return True
+
+    def acknowledge(self, receipts: list[int]) -> None:
+        self.acknowledged += receipts
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+
+async def test_an_older_value_that_comes_again_does_not_go_over_a_newer_one(tmp_path: Path) -> None:
+    messages = [
+        Message(update(), json.dumps(reports(f"e-{n}", speed=str(n))).encode(), n, False) for n in range(1, 9)
+    ]
+    async with Journal(tmp_path / "j.db") as journal:
+        keeper, transport = Keeper(journal), Stale()
+        HubSide(transport, keeper, journal, NODE)  # type: ignore[arg-type]
+        keeper.declare([PUMP])
+        transport.on_up(False)  # type: ignore[attr-defined]
+        transport.on_messages(messages[:6])  # type: ignore[attr-defined]
+        await journal.flush()
+        transport.on_up(True)  # type: ignore[attr-defined]
+        marker = [Message(topic, body, 9, False) for topic, body in transport.published if "session" in topic]
+        assert len(marker) == 1
+        transport.published.clear()
+        transport.on_messages(messages[2:5])  # type: ignore[attr-defined]
+        await journal.flush()
+        shown = keeper.get("default/pump")
+        assert shown is not None
+        assert shown["speed"].actual is not None
+        assert shown["speed"].actual.value == "6"
+        answered = [json.loads(body)["event_id"] for topic, body in transport.published]
+        assert answered == ["e-3", "e-4", "e-5"], "who waits for a result gets it"
+        # behind the mark even an equal message is meant
+        transport.on_messages([*marker, messages[2]])  # type: ignore[attr-defined]
+        await journal.flush()
+        assert keeper.get("default/pump")["speed"].actual.value == "3"  # type: ignore[index,union-attr]
+        assert transport.acknowledged == [1, 2, 3, 4, 5, 6, 3, 4, 5, 9, 3]
+
+
+async def test_a_disk_that_fails_is_answered_500_and_nothing_stays(
+    tmp_path: Path, broker: PrivateBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "ATTEMPTS", 1)
+    app = App(broker)
+    async with hub(tmp_path, broker) as edge, app.transport:
+        app.send(update(), reports("good", speed="1"))
+        await app.next("update/result")
+        edge.journal._db.execute("PRAGMA busy_timeout = 10")
+        other = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        app.send(update(), reports("bad", speed="2"))
+        said = (await app.next("update/result"))[1]
+        assert (said["event_id"], said["code"]) == ("bad", 500)
+        other.execute("ROLLBACK")
+        other.close()
+        app.send(topics.of_device("default/pump", topics.TWIN_GET), {"event_id": "g"})
+        assert (await app.next("get/result"))[1]["twin"]["speed"]["actual"]["value"] == "1"
+        app.send(update(), reports("again", speed="3"))
+        assert "code" not in (await app.next("update/result"))[1]
