@@ -65,7 +65,7 @@ class Delta(Struct, gc=False):
     delta: dict[str, str] = {}
 
 
-class Named(Struct, gc=False):
+class Named(Struct, frozen=True, gc=False):
     """The device in a state result."""
 
     state: str = ""
