@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from typing import cast
 
 import mqtt5
 
@@ -47,9 +48,8 @@ class Mqtt5Connection(Connection, asyncio.Protocol):
     # -- asyncio.Protocol -----------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's has another class
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
         self.writable = True
 
     def data_received(self, data: bytes) -> None:
