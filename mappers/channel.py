@@ -1,0 +1,128 @@
+"""One property on its way up: raw value → conversion → text → quality → is it worth a report? No I/O.
+
+A failed read becomes a change of quality, said once; it never becomes a value and never a fresh time.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from device_models.conversion import apply, invert
+from device_models.deadband import is_worth_reporting
+from device_models.limits import remark
+from device_models.model import Conversion, DataType
+from device_models.values import to_text
+from eventbus.device_side import Reading
+from mappers.mapper import Failure, Point, Value
+
+TOLERANCE = 1e-6
+"""Relative; a number this close to a wish is the wish: what a 32-bit float or a scaled register can tell apart."""
+
+
+class Channel:
+    """`accept` what was read or `fail`; both give the reading to report, or None when there is nothing to say."""
+
+    __slots__ = (
+        "_conversion",
+        "_deadband",
+        "_last_time",
+        "_last_value",
+        "_maximum",
+        "_minimum",
+        "_property",
+        "_type",
+        "_wish",
+        "_wish_text",
+        "name",
+        "point",
+        "quality",
+        "reason",
+        "text",
+    )
+
+    def __init__(self, point: Point[Any, Any], conversion: Conversion | None) -> None:
+        prop = point.property
+        self.point = point
+        self.name = prop.name
+        self.text: str | None = None
+        """The value last reported."""
+        self.quality = ""
+        """The quality last reported; empty before the first."""
+        self.reason = ""
+        self._property = prop
+        self._type = prop.type
+        self._conversion = conversion
+        self._deadband = prop.deadband is not None
+        self._minimum = -math.inf if prop.minimum is None else prop.minimum
+        self._maximum = math.inf if prop.maximum is None else prop.maximum
+        self._last_value: Any = None
+        """The number last reported, and when; kept for the deadband alone."""
+        self._last_time = 0
+        self._wish: Value | None = None
+        self._wish_text = ""
+
+    def accept(self, raw: Value | Failure | ValueError, time: int, *, always: bool = False) -> Reading | None:
+        """A raw value that was read at `time` (Unix milliseconds), or what stands in its place.
+
+        With `always` it is reported even within the deadband.
+        """
+        if isinstance(raw, (Failure, ValueError)):
+            return self.fail(raw.reason if isinstance(raw, Failure) else str(raw))
+        try:
+            value: Any = raw if self._conversion is None else apply(self._conversion, raw)  # type: ignore[arg-type]
+            text = self._text_of(value)
+        except (ValueError, TypeError) as error:
+            return self.fail(str(error))
+        reason = "" if self._is_plausible(value) else remark(self._property, text) or ""
+        quality = "uncertain" if reason else "good"
+        if self._deadband and not self._is_news(value, time, always=always or quality != self.quality):
+            return None
+        self.text, self.quality, self.reason = text, quality, reason
+        return Reading(self.name, text, time, quality, reason)  # type: ignore[arg-type]
+
+    def fail(self, reason: str) -> Reading | None:
+        """It cannot be read, for that reason; said once."""
+        if self.quality == "bad" and self.reason == reason:
+            return None
+        self.quality, self.reason = "bad", reason
+        return Reading(self.name, None, 0, "bad", reason)
+
+    def raw_of(self, value: Value) -> Value:
+        """The raw value to write for a desired one; ValueError when there is none."""
+        if self._conversion is None or isinstance(value, (str, bytes)):
+            return value
+        return invert(self._conversion, value)
+
+    def wish(self, value: Value, text: str) -> None:
+        """A desired value. From now on a reading that equals it is spelled like it, because the hub compares
+        texts: 21.50 is then met by 21.5."""
+        self._wish, self._wish_text = value, text
+
+    def shows(self, text: str) -> bool:
+        """Whether that value was reported last and can be trusted."""
+        return self.text == text and self.quality in ("good", "uncertain")
+
+    def _text_of(self, value: Any) -> str:
+        if self._wish is not None and self._is_wish(value):
+            return self._wish_text
+        if type(value) is float and not math.isfinite(value):
+            raise ValueError(f"the device says {value}")
+        return to_text(self._type, value)
+
+    def _is_wish(self, value: Any) -> bool:
+        if self._type is DataType.INT:
+            return to_text(DataType.INT, value) == str(self._wish)
+        if isinstance(value, (int, float)) and isinstance(self._wish, float):
+            return math.isclose(value, self._wish, rel_tol=TOLERANCE, abs_tol=1e-12)
+        return bool(value == self._wish)
+
+    def _is_plausible(self, value: Any) -> bool:
+        return isinstance(value, (str, bytes)) or self._minimum <= value <= self._maximum
+
+    def _is_news(self, value: Any, time: int, *, always: bool) -> bool:
+        silence = (time - self._last_time) / 1000
+        if not always and not is_worth_reporting(self._property, self._last_value, value, silence):
+            return False
+        self._last_value, self._last_time = value, time
+        return True

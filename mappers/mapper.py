@@ -1,0 +1,154 @@
+"""What the author of a protocol implements: connect, read, write, close and two typed forms of configuration.
+
+Everything else is the framework's: which devices share a link, when each property is read, timeouts, backoff,
+quality, conversion, deadbands, reports, and wishes that are written and read back (`mappers.link`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from device_models.model import Conversion, Property
+
+Value = bool | int | float | str | bytes
+"""A raw value as the protocol has it, before the declared conversion."""
+
+ConfigT = TypeVar("ConfigT", bound=Struct)
+VisitorT = TypeVar("VisitorT", bound=Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What stands in the place of a value that could not be read; the reason is for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Point(Generic[ConfigT, VisitorT]):
+    """One property of one device, with the protocol's own words about both."""
+
+    device_id: str
+    property: Property
+    config: ConfigT
+    visitor: VisitorT
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch(Generic[ConfigT, VisitorT]):
+    """Points of one device that are read with one request. A protocol may add what its request needs."""
+
+    points: tuple[Point[ConfigT, VisitorT], ...]
+
+
+Deliver = Callable[[Mapping[Point[Any, Any], Value | Failure]], None]
+"""What a protocol that pushes calls with new values; those of one call leave as one message per device."""
+
+
+class LinkLost(Exception):
+    """The connection is of no use any more: it is closed, and made again with backoff. OSError and EOFError from
+    `connect`, `read`, `write` and `listen` mean the same."""
+
+
+class NoAnswer(Exception):
+    """This device does not answer, the link is fine. TimeoutError from `read` and `write` means the same."""
+
+
+class Refused(Exception):
+    """The device answered that it will not: a request that asks for less may succeed."""
+
+
+class Mapper(ABC, Generic[ConfigT, VisitorT]):
+    """One link (a connection, a serial line) and the devices behind it.
+
+    The framework makes one per distinct `link_of`, enters `connect`, calls one method at a time, and `close` in the
+    end, whatever happened. After LinkLost it calls `connect` on the same object again.
+    """
+
+    Config: ClassVar[type[Struct]]
+    """The form of `protocol.configData`: a frozen Struct. A field `timeout` (seconds) bounds each read; else it
+    is `DEFAULT_TIMEOUT`."""
+    Visitor: ClassVar[type[Struct]]
+    """The form of `visitors.configData`: a frozen Struct."""
+    polls: ClassVar[bool] = True
+    """False for a protocol whose devices speak by themselves: `listen` is then all that reads."""
+    survives_silence: ClassVar[bool] = False
+    """True when an answer that comes after its read was given up cannot be taken for the answer to another
+    read. Otherwise a read that timed out costs the connection."""
+
+    def __init__(self, points: Sequence[Point[ConfigT, VisitorT]]) -> None:
+        self.points = tuple(points)
+        self.config = self.points[0].config
+        """The configuration of the first device; what `link_of` looks at is the same in all."""
+
+    @abstractmethod
+    async def connect(self) -> None:
+        """Open the link. OSError or LinkLost: not now, try later."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close it; also when it is half open or broken. Must not raise."""
+
+    async def read(self, batch: Any) -> Sequence[Value | Failure]:
+        """The raw values of a batch, in the order of its points, as of now. A point that cannot be read gives a
+        Failure. NoAnswer, Refused and LinkLost concern the whole batch; the framework bounds the time."""
+        raise Refused(f"{type(self).__name__} cannot read, asked for {len(batch.points)} points")
+
+    async def write(self, point: Point[ConfigT, VisitorT], value: Value) -> None:
+        """Write a raw value; the framework reads it back. ValueError: it can never be written."""
+        raise ValueError(f"{type(self).__name__} cannot write {value!r} to {point.property.name}")
+
+    async def listen(self, deliver: Deliver) -> None:
+        """Deliver what devices say by themselves until the link is lost. Runs beside `read` and `write`."""
+
+    def plan(self, points: Sequence[Point[ConfigT, VisitorT]]) -> Sequence[Batch[ConfigT, VisitorT]]:
+        """The requests that read these points of one device, which are due together. Default: a single one."""
+        return [Batch(tuple(points))]
+
+    def split(self, batch: Any) -> Sequence[Batch[ConfigT, VisitorT]]:  # noqa: ARG002 - for subclasses
+        """Smaller requests in place of a refused one; empty when that makes no sense. Default: none."""
+        return ()
+
+    @classmethod
+    def link_of(cls, config: ConfigT) -> Hashable:
+        """Devices with an equal answer share a link. Its text names the link in the log."""
+        return config
+
+    @classmethod
+    def conversion_of(cls, point: Point[ConfigT, VisitorT]) -> Conversion | None:
+        """The conversion of a property: the declared one."""
+        return point.property.conversion
+
+    @classmethod
+    def check(cls, point: Point[ConfigT, VisitorT]) -> None:
+        """ValueError when configuration, visitor and property do not fit together; says what to write."""
+
+    @classmethod
+    def tidy_config(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`protocol.configData` as written, made into what `Config` takes: other spellings, other nesting."""
+        return raw
+
+    @classmethod
+    def tidy_visitor(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The same for `visitors.configData` and `Visitor`."""
+        return raw
+
+    @classmethod
+    def config_schema(cls) -> dict[str, Any]:
+        """The JSON Schema of `protocol.configData`."""
+        return msgspec.json.schema(cls.Config)
+
+    @classmethod
+    def visitor_schema(cls) -> dict[str, Any]:
+        """The JSON Schema of `visitors.configData`."""
+        return msgspec.json.schema(cls.Visitor)
+
+
+DEFAULT_TIMEOUT = 1.0
+"""Seconds a device is waited for when its configuration says nothing."""
