@@ -25,7 +25,7 @@ def test_without_a_file_everything_has_a_default(tmp_path: Path) -> None:
 
 
 def test_settings_are_read(tmp_path: Path) -> None:
-    text = "node: edge-7\nbroker:\n  url: mqtts://plant:8883\n  caFile: ca.pem\n  password: !env SECRET\n"
+    text = "node: edge-7\nbroker:\n  url: mqtts://plant:8883\n  caFile: ca.pem\n  password: {env: SECRET}\n"
     broker = BrokerSettings(url="mqtts://plant:8883", ca_file="ca.pem", password=Secret(env="SECRET"))
     assert load(tmp_path, text) == Settings(node="edge-7", broker=broker)
 
@@ -33,10 +33,10 @@ def test_settings_are_read(tmp_path: Path) -> None:
 def test_every_mistake_is_named_with_its_line_and_a_remedy(tmp_path: Path) -> None:
     text = "nod: edge-7\nbroker:\n  prot: 1884\n  port: 99999\nstore: mysql\n"
     assert mistakes(tmp_path, text) == [
-        "twinhub.yaml:1: nod: no such setting; did you mean node?",
-        "twinhub.yaml:3: broker.prot: no such setting; did you mean port?",
-        "twinhub.yaml:4: broker.port: write a port from 1 to 65535",
-        "twinhub.yaml:5: store: write tinydb or sqlite",
+        "twinhub.yaml:1: nod: this key is not known here; did you mean node?",
+        "twinhub.yaml:3: broker.prot: this key is not known here; did you mean port?",
+        "twinhub.yaml:4: broker.port: 99999 is not at most 65535; write a port from 1 to 65535",
+        "twinhub.yaml:5: store: 'mysql' is not one of the choices; write one of: tinydb, sqlite",
     ]
 
 
