@@ -36,8 +36,6 @@ from twin.refused import BadRequest, Refused
 logger = logging.getLogger("eventbus")
 
 encode = msgspec.json.Encoder().encode
-HELD = 4_000
-"""Messages that may wait for the disk before the hub stops reading from the broker."""
 STORAGE_REASON = "the update could not be stored: "
 
 _RESULT = {
@@ -88,8 +86,7 @@ class HubSide:
         self._node = node
         self._empty_id = answer_on_empty_id
         self._addresses: dict[str, Address | None] = {}
-        self._held = 0
-        self._paused = False
+        self._waiting = 0
         self._replay: Replay | None = None
         self._marker = b""
         self._marker_topic = topics.marker(node)
@@ -146,7 +143,7 @@ class HubSide:
             if message.receipt:
                 held.receipts.append(message.receipt)
             self._handle(message, held)
-        self._release_when_durable(held, len(messages))
+        self._release_when_durable(held)
 
     def _handle(self, message: Message, held: _Held) -> None:
         address = self._address(message.topic)
@@ -178,24 +175,27 @@ class HubSide:
 
     # ---- leaving
 
-    def _release_when_durable(self, held: _Held, messages: int = 0) -> None:
-        self._held += messages
-        if self._held > HELD and not self._paused:
-            self._paused = True
-            self._transport.pause()
+    def _release_when_durable(self, held: _Held) -> None:
+        """Send the answers once they are true. Until then the bus is not read: what comes in meanwhile waits in
+        the socket and is then handled, and committed, in one go; nothing can pile up in here."""
+        durable = False
 
         def release(error: Exception | None) -> None:
-            self._held -= messages
+            nonlocal durable
+            durable = True
             if error:
                 self._fail(held, error)
             for answer in held.answers:
                 self._transport.publish(answer.topic, answer.payload)
             self._transport.acknowledge(held.receipts)
-            if self._paused and self._held <= HELD // 2:
-                self._paused = False
+            self._waiting -= 1
+            if not self._waiting:
                 self._transport.resume()
 
+        self._waiting += 1
         self._journal.when_durable(release)
+        if not durable:
+            self._transport.pause()
 
     def _fail(self, held: _Held, error: Exception) -> None:
         """The disk refused: nothing of it is true, and everybody who waits for it is told."""

@@ -33,6 +33,8 @@ ATTEMPTS = 5
 QUIET_SECONDS = 60.0
 """At most so often the times of unchanged values are written, and only along with a real change."""
 DIGEST_BYTES = 8
+FORGET_EVERY = 256
+"""Commits after which the handled messages past their limit are forgotten."""
 PUT_TWINS = "INSERT OR REPLACE INTO twin SELECT ?1, key, value FROM json_each(?2)"
 """One statement a device: SQLite takes the body of a change apart, far faster than a call for each property."""
 
@@ -273,7 +275,7 @@ class Journal:
     def _write_handled(self, digests: Iterable[bytes]) -> None:
         self._handled_id += 1
         self._db.execute("INSERT INTO handled VALUES (?, ?)", (self._handled_id, b"".join(digests)))
-        if self._handled_id % 64 == 0:
+        if self._handled_id % FORGET_EVERY == 0:
             self._forget_handled()
 
     def _forget_handled(self) -> None:
