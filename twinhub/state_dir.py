@@ -1,6 +1,6 @@
 """The directory in which one hub keeps what it remembers; one hub at a time.
 
-While a hub runs it holds a lock on `lock`, and `broker` names the broker it uses, so that a command started
+While a hub runs it holds a lock on `lock`, and `broker-url` names the broker it uses, so that a command started
 beside it finds it. The lock dies with the process, so a killed hub leaves nothing to clear away.
 """
 
@@ -37,7 +37,7 @@ def locked(directory: Path) -> Iterator[Path]:
 
 def announce(directory: Path, broker: str) -> None:
     """Say which broker the hub of this directory uses."""
-    (directory / "broker").write_text(f"{broker}\n")
+    (directory / "broker-url").write_text(f"{broker}\n")
 
 
 def running_broker(directory: Path) -> str | None:
@@ -46,7 +46,7 @@ def running_broker(directory: Path) -> str | None:
         with (directory / "lock").open("r+") as lock:
             if _lock(lock.fileno()):
                 return None
-        return (directory / "broker").read_text().strip() or None
+        return (directory / "broker-url").read_text().strip() or None
     except OSError:
         return None
 

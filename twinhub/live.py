@@ -1,0 +1,53 @@
+"""Keeps a running hub at what its folder declares: a good edit takes effect, a bad one is refused and told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from device_models import Device
+from twinhub.errors import CommandError
+from twinhub.folder_watch import Signature, changes
+from twinhub.manifests import Manifests, read_manifests
+
+__all__ = ["follow", "good_start"]
+
+logger = logging.getLogger("twinhub")
+
+Apply = Callable[[Sequence[Device]], Awaitable[None]]
+
+
+def good_start(manifests: Manifests, known: Sequence[Device]) -> Sequence[Device]:
+    """What to begin with: what is declared; where that is broken, what was `known` from an earlier run.
+
+    CommandError with all errors where nothing is known.
+    """
+    _tell(manifests)
+    if not manifests.errors:
+        return manifests.devices
+    if not known:
+        raise CommandError("\n".join([*map(str, manifests.errors), "nothing to run; mend this first"]))
+    logger.error("the manifests are broken: going on with the %d devices that were declared last", len(known))
+    return known
+
+
+async def follow(folder: Path, seen: Signature, devices: Sequence[Device], apply: Apply) -> None:
+    """Apply each edit of `folder` for ever. `seen` and `devices`: what it looked like, and declared, when read."""
+    async for _ in changes(folder, seen):
+        manifests = await asyncio.to_thread(read_manifests, folder)
+        _tell(manifests)
+        if manifests.errors:
+            logger.error("the edit is refused; what was declared before goes on")
+        elif list(manifests.devices) != list(devices):
+            devices = manifests.devices
+            await apply(devices)
+            logger.info("the edit is applied: %d devices", len(devices))
+
+
+def _tell(manifests: Manifests) -> None:
+    for warning in manifests.warnings:
+        logger.warning("%s", warning)
+    for error in manifests.errors:
+        logger.error("%s", error)

@@ -1,0 +1,57 @@
+"""Runs the mappers that a set of devices needs, each protocol with a connection to the bus of its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Self
+
+from device_models import Device
+from eventbus.connect import transport
+from eventbus.device_side import DeviceSide
+from eventbus.transport import Session
+from mappers.protocols import PROTOCOLS
+from mappers.runner import Changes, MapperRunner
+
+__all__ = ["MapperHost"]
+
+logger = logging.getLogger("twinhub")
+
+
+class MapperHost:
+    """`async with MapperHost(...) as host:`, then `apply`. A protocol is started when a device first needs it."""
+
+    def __init__(self, session_of: Callable[[str], Session], protocols: Sequence[str] = tuple(PROTOCOLS)) -> None:
+        """`session_of(protocol)`: how its mapper connects. Devices of other `protocols` are left to others."""
+        self._session_of = session_of
+        self._protocols = protocols
+        self._runners: dict[str, MapperRunner] = {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stack.aclose()
+
+    async def apply(self, devices: Sequence[Device]) -> None:
+        """Serve these devices from now on; links whose devices are as before are not touched."""
+        for name, runner in self._runners.items():
+            _tell(name, await runner.apply(devices))
+        for name in self._protocols:
+            if name not in self._runners and any(device.protocol == name for device in devices):
+                await self._start(name, devices)
+
+    async def _start(self, name: str, devices: Sequence[Device]) -> None:
+        side = await self._stack.enter_async_context(DeviceSide(transport(self._session_of(name)), name))
+        runner = MapperRunner(PROTOCOLS[name], devices, side)
+        self._runners[name] = await self._stack.enter_async_context(runner)
+
+
+def _tell(name: str, changes: Changes) -> None:
+    if changes.started or changes.stopped:
+        logger.info(
+            "mapper %s: %d links started, %d stopped, %d untouched",
+            name, len(changes.started), len(changes.stopped), len(changes.kept),
+        )  # fmt: skip
