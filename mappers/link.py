@@ -47,7 +47,7 @@ class LinkStatistics(NamedTuple):
 
 
 class Link:
-    """`run` it in a task of its own; cancelling that is how it ends."""
+    """`join`, then `run` it in a task of its own; cancelling that is how it ends."""
 
     def __init__(self, name: str, mapper: Mapper[Any, Any], side: DeviceSide) -> None:
         self.name = name
@@ -72,10 +72,13 @@ class Link:
         skipped = sum(cycle.skipped for station in self._stations.values() for cycle in station.cycles)
         return LinkStatistics(self._reads, self._silent, self._refusals, skipped, self._lost)
 
-    async def run(self) -> NoReturn:
-        """Serve for ever."""
+    def join(self) -> None:
+        """Speak for the devices on the bus from now on."""
         for device_id in self._stations:
             self._side.add(device_id, partial(self._hear, device_id))
+
+    async def run(self) -> NoReturn:
+        """Serve for ever."""
         delays = full_jitter(FIRST_DELAY, LONGEST_DELAY)
         while True:
             reason = await self._once()

@@ -112,6 +112,7 @@ class MapperRunner:
 
     def _start(self, key: Hashable, plan: Plan) -> None:
         link = Link(plan.name, plan.mapper, self._side)
+        link.join()
         self._running[key] = _Running(plan, link, self._tasks.create_task(link.run(), name=plan.name))
 
     async def _stop(self, keys: list[Hashable]) -> None:
