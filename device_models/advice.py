@@ -81,10 +81,10 @@ def _forbidden(_error: ValidationError, path: Path) -> Iterator[Finding]:
     yield Finding(path, "this is not allowed here", "remove it")
 
 
-def _compared(relation: str) -> Callable[[ValidationError, Path], Iterator[Finding]]:
+def _compared(wrong: str, right: str) -> Callable[[ValidationError, Path], Iterator[Finding]]:
     def translate(error: ValidationError, path: Path) -> Iterator[Finding]:
-        limit = f"{relation} {_json(error.validator_value)}"
-        yield Finding(path, f"{_shown(error)} is not {limit}", _write(error) or f"write a number {limit}")
+        limit = _json(error.validator_value)
+        yield Finding(path, f"{_shown(error)} is {wrong} {limit}", _write(error) or f"write {right} {limit}")
 
     return translate
 
@@ -148,11 +148,11 @@ _TRANSLATIONS: dict[str | None, Callable[[ValidationError, Path], Iterator[Findi
     "enum": _enum,
     "const": _const,
     "not": _not,
-    "minimum": _compared("at least"),
-    "maximum": _compared("at most"),
-    "exclusiveMinimum": _compared("above"),
-    "exclusiveMaximum": _compared("below"),
-    "multipleOf": _compared("a multiple of"),
+    "minimum": _compared("below", "at least"),
+    "maximum": _compared("above", "at most"),
+    "exclusiveMinimum": _compared("not above", "more than"),
+    "exclusiveMaximum": _compared("not below", "less than"),
+    "multipleOf": _compared("no multiple of", "a multiple of"),
     "minLength": _sized("at least", "characters"),
     "maxLength": _sized("at most", "characters"),
     "minItems": _sized("at least", "entries"),

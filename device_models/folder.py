@@ -12,10 +12,12 @@ from device_models import problem
 from device_models.problem import Place, Report
 from device_models.yaml_text import MAX_BYTES, YamlText
 
-__all__ = ["MAX_FILES", "Document", "documents", "read_text"]
+__all__ = ["MAX_FILES", "MAX_TEXT", "Document", "documents", "read_text"]
 
 MAX_FILES = 10_000
 """Manifest files in one folder, subfolders included."""
+MAX_TEXT = 128 * 1024 * 1024
+"""Characters of all of them together."""
 _SUFFIXES = {".yaml", ".yml"}
 _NOT_A_MANIFEST = "twinhub.yaml"
 
@@ -39,8 +41,13 @@ def documents(path: Path, report: Report) -> Iterator[Document]:
     Hidden files and folders and `twinhub.yaml` are skipped; empty documents too. What cannot be read is
     reported, and the rest is read all the same.
     """
+    left = MAX_TEXT
     for file in _files(path, report):
         text = read_text(file, report)
+        left -= len(text or "")
+        if left < 0:
+            report.error(Place(str(path)), f"the manifests are larger than {MAX_TEXT // 2**20} MiB", "remove some")
+            text = None
         if text is None:
             report.lack()
         else:

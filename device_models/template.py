@@ -22,6 +22,13 @@ __all__ = ["API_VERSION", "MAX_INSTANCES", "devices_of"]
 API_VERSION = "twinhub.io/v1alpha1"
 MAX_INSTANCES = 100_000
 """Devices from one template."""
+MAX_CELL = 1024
+"""Characters of one value that is put in."""
+MAX_PATTERN = 4096
+"""Characters of one text with placeholders."""
+MAX_SIZE = 256 * 1024 * 1024
+"""Of all devices of one template together, in bytes, roughly."""
+_SIZE_OF_VALUE = 64
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
 _PLACEHOLDER = re.compile(rf"\{{\{{({_NAME})\}}\}}|\{{({_NAME})\}}")
@@ -47,11 +54,15 @@ def devices_of(manifest: Manifest, report: Report) -> Iterator[Manifest]:
     body = manifest.spec["template"]
     rows = list(_rows(manifest, report))
     columns = {name for row in rows for name in row.cells}
-    for row in rows[:MAX_INSTANCES]:
-        filled = _Filling(manifest, row, columns, report).filled(body)
+    size = 0
+    for index, row in enumerate(rows):
+        filling = _Filling(manifest, row, columns, report)
+        filled = filling.filled(body)
+        size += filling.size
+        if size > MAX_SIZE or index == MAX_INSTANCES:
+            report.error(manifest.locate(("spec",)), "the template makes too many or too large devices", "split it")
+            return
         yield Manifest({"apiVersion": V1BETA1, **filled, "kind": "Device"}, _locate(manifest, body, row))
-    if len(rows) > MAX_INSTANCES:
-        report.error(manifest.locate(("spec",)), f"there are more than {MAX_INSTANCES:,} instances", "split them")
 
 
 def _rows(manifest: Manifest, report: Report) -> Iterator[_Row]:
@@ -59,7 +70,7 @@ def _rows(manifest: Manifest, report: Report) -> Iterator[_Row]:
         yield from _rows_of_csv(manifest, report)
         return
     for index, cells in enumerate(manifest.spec["instances"]):
-        yield _Row(cells, lambda path, index=index: manifest.locate(("spec", "instances", index, *path)))  # type: ignore[misc]
+        yield _Row(cells, manifest.moved({}, {(): ("spec", "instances", index)}).locate)
 
 
 def _rows_of_csv(manifest: Manifest, report: Report) -> Iterator[_Row]:
@@ -134,12 +145,14 @@ class _Filling:
         self._row = row
         self._columns = columns
         self._report = report
+        self.size = 0
 
     def filled(self, body: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = self._fill(body, ("spec", "template"))
         return result
 
     def _fill(self, value: Any, path: problem.Path) -> Any:
+        self.size += _SIZE_OF_VALUE
         if isinstance(value, dict):
             return {key: self._fill(item, (*path, key)) for key, item in value.items()}
         if isinstance(value, list):
@@ -150,7 +163,13 @@ class _Filling:
         whole = _PLACEHOLDER.fullmatch(text)
         if whole is not None and whole[2] is not None:
             return self._cell(whole[2], path)
-        return _PLACEHOLDER.sub(lambda match: self._text(match, path), text)
+        if len(text) > MAX_PATTERN:
+            advice = f"write at most {MAX_PATTERN:,} characters where there are placeholders"
+            self._report.error(self._manifest.locate(path), "the text is too long to be filled in", advice)
+            return text
+        filled = _PLACEHOLDER.sub(lambda match: self._text(match, path), text)
+        self.size += len(filled)
+        return filled
 
     def _text(self, match: re.Match[str], path: problem.Path) -> str:
         if match[1] is not None:
@@ -160,7 +179,7 @@ class _Filling:
 
     def _cell(self, name: str, path: problem.Path) -> Cell:
         if name in self._row.cells:
-            return self._row.cells[name]
+            return self._short(name)
         if name in self._columns:
             self._report.error(self._row.place(()), f"'{name}' is missing in this instance", f"add '{name}'")
         else:
@@ -168,6 +187,14 @@ class _Filling:
             advice = f"did you mean {{{meant}}}?" if meant else f"the columns are: {', '.join(sorted(self._columns))}"
             self._report.error(self._manifest.locate(path), f"there is no column '{name}'", advice)
         return f"{{{name}}}"
+
+    def _short(self, name: str) -> Cell:
+        cell = self._row.cells[name]
+        if not isinstance(cell, str) or len(cell) <= MAX_CELL:
+            return cell
+        advice = f"write at most {MAX_CELL:,} characters"
+        self._report.error(self._row.place((name,)), f"the value of '{name}' is too long", advice)
+        return cell[:MAX_CELL]
 
 
 def _locate(manifest: Manifest, body: dict[str, Any], row: _Row) -> Locate:

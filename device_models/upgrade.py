@@ -13,6 +13,7 @@ from typing import Any
 
 from device_models.manifest import Manifest
 from device_models.problem import Path, Report
+from device_models.protocols import EXTERNAL
 
 __all__ = ["V1ALPHA2", "V1BETA1", "upgraded_device", "upgraded_model"]
 
@@ -64,7 +65,7 @@ class _DeviceUpgrade:
         spec: dict[str, Any] = {"deviceModelRef": self._spec["deviceModelRef"]}
         self._node(spec)
         spec["protocol"] = self._protocol()
-        properties = self._visited() + self._wished_only()
+        properties = self._visited() + self._unvisited(spec["protocol"]["protocolName"])
         self._wishes(properties)
         if properties:
             spec["properties"] = properties
@@ -94,7 +95,7 @@ class _DeviceUpgrade:
         self._moved_keys(common, ("spec", "protocol", "configData"), ("spec", "protocol", "common"))
         if len(names) != 1:
             self._complain_of_protocols(names)
-            return {"protocolName": names[0] if names else "external", "configData": dict(common)}
+            return {"protocolName": names[0] if names else EXTERNAL, "configData": dict(common)}
         return self._named_protocol(names[0], protocols[names[0]], common)
 
     def _complain_of_protocols(self, names: list[str]) -> None:
@@ -102,7 +103,7 @@ class _DeviceUpgrade:
         if names:
             self._report.error(place, f"there are several protocols: {', '.join(names)}", "keep one of them")
         else:
-            advice = "write v1beta1's protocol: {protocolName: external} if that is meant"
+            advice = f"nothing to do if that is meant; v1beta1 writes protocol: {{protocolName: {EXTERNAL}}}"
             self._report.warning(place, "no protocol is named, so the device's mapper is expected elsewhere", advice)
 
     def _named_protocol(self, name: str, config: dict[str, Any], common: dict[str, Any]) -> dict[str, Any]:
@@ -165,28 +166,34 @@ class _DeviceUpgrade:
         twins: list[dict[str, Any]] = self._old.get("status", {}).get("twins", [])
         return twins
 
-    def _wished_only(self) -> list[dict[str, Any]]:
-        """Properties that are twins without a visitor: an application or a foreign mapper reports them."""
+    def _unvisited(self, protocol: str) -> list[dict[str, Any]]:
+        """Twins without a visitor: an application reports them. A driver would not know what to do with them."""
         visitors = self._spec.get("propertyVisitors", [])
         visited = {visitor["propertyName"] for visitor in visitors}
         added: list[dict[str, Any]] = []
         for index, twin in enumerate(self._twins()):
-            if twin["propertyName"] in visited:
+            there: Path = ("status", "twins", index)
+            name = twin["propertyName"]
+            if name in visited:
+                continue
+            if protocol != EXTERNAL:
+                message = f"the twin '{name}' has no visitor, so the {protocol} driver leaves it out"
+                self._report.warning(self._manifest.locate(there), message, "add it to spec.propertyVisitors")
                 continue
             here: Path = ("spec", "properties", len(visitors) + len(added))
-            self._origins[here] = ("status", "twins", index)
-            self._origins[(*here, "name")] = ("status", "twins", index, "propertyName")
-            added.append({"name": twin["propertyName"]})
+            self._origins |= {here: there, (*here, "name"): (*there, "propertyName")}
+            added.append({"name": name})
         return added
 
     def _wishes(self, properties: list[dict[str, Any]]) -> None:
         """What was wished for stood in the status; v1beta1 has it in the spec."""
         places = {declared["name"]: index for index, declared in reversed(list(enumerate(properties)))}
         for index, twin in enumerate(self._twins()):
-            place = places[twin["propertyName"]]
-            if "value" in twin.get("desired", {}) and "desired" not in properties[place]:
-                properties[place]["desired"] = twin.pop("desired")
-                self._origins["spec", "properties", place, "desired"] = ("status", "twins", index, "desired")
+            place = places.get(twin["propertyName"])
+            if place is None or "desired" in properties[place] or "value" not in twin.get("desired", {}):
+                continue
+            properties[place]["desired"] = twin.pop("desired")
+            self._origins["spec", "properties", place, "desired"] = ("status", "twins", index, "desired")
 
     def _moved_keys(self, config: dict[str, Any], here: Path, there: Path) -> None:
         self._origins |= {(*here, key): (*there, key) for key in config}
