@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -12,6 +13,7 @@ from device_models import Device
 from eventbus.broker import PrivateBroker
 from eventbus.connect import transport
 from eventbus.hub_side import HubSide
+from eventbus.transport import BusError
 from mappers.protocols import PROTOCOLS
 from twin.journal import Journal
 from twin.keeper import Keeper
@@ -20,7 +22,7 @@ from twin.store import open_store
 from twinhub.bus_session import BusSessions
 from twinhub.declared import Declared
 from twinhub.mapper_host import MapperHost
-from twinhub.settings import Settings
+from twinhub.settings import FILE, Settings
 from twinhub.state_dir import announce
 
 __all__ = ["Edge"]
@@ -100,7 +102,21 @@ class Edge:
         if broker.url is not None:
             return broker.url
         own = PrivateBroker(self._state / "broker", port=broker.port, kind=broker.kind)
-        return (await self._stack.enter_async_context(own)).url
+        try:
+            await self._stack.enter_async_context(own)
+        except BusError as error:
+            raise BusError(f"{error}{await _way_out(broker.port, own.url)}") from None
+        return own.url
+
+
+async def _way_out(port: int, url: str) -> str:
+    """What helps when somebody else listens on the port of the private broker."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return ""
+    writer.close()
+    return f". With --broker {url} it is used, if it is a broker; `broker: {{port: 18830}}` in {FILE} is another port"
 
 
 def _catalogue(state: Path, kind: Literal["tinydb", "sqlite"] | None, count: int) -> Path:

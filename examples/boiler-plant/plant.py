@@ -43,7 +43,7 @@ class Plant:
     filling: bool = False
     limiter: bool = False
     seconds: float = 0.0
-    _random: random.Random = field(init=False, repr=False)
+    _random: random.Random = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)

@@ -48,7 +48,6 @@ class Plc:
 
     async def run(self, speed: float) -> None:
         """Step the plant for ever, `speed` times as fast as real time."""
-        await self._show_set_points()
         before = time.monotonic()
         while True:
             await asyncio.sleep(CYCLE)
@@ -58,7 +57,8 @@ class Plc:
             await self._show()
             before = now
 
-    async def _show_set_points(self) -> None:
+    async def show_set_points(self) -> None:
+        """Put the plant's state into all registers, those that a client writes included."""
         plant, write = self._plant, self._server.async_setValues
         await write(BOILER, COILS, 0, [plant.burner_enabled])
         await write(BOILER, HOLDING, 0, [round(plant.set_point * 10)])
@@ -108,11 +108,13 @@ def device(unit: int) -> SimDevice:
 async def serve(host: str, port: int, plant: Plant, speed: float) -> None:
     """Serve until cancelled."""
     server = ModbusTcpServer([device(BOILER), device(PUMP)], address=(host, port))
+    plc = Plc(plant, server)
+    await plc.show_set_points()  # before anybody can read zeros
     try:
         if not await server.listen():
             sys.exit(f"PLC: cannot listen on {host}:{port}; is another one running? Choose another with --port")
         print(f"PLC: boiler plant on modbus://{host}:{port}, units 1 and 2", flush=True)
-        await Plc(plant, server).run(speed)
+        await plc.run(speed)
     finally:
         await server.shutdown()
 
