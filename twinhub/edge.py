@@ -73,7 +73,8 @@ class Edge:
         """Serve these devices. Returns when the broker has us and the mappers have begun."""
         sessions = BusSessions(self._settings, self._folder, await self._broker())
         bus = transport(sessions.hub())
-        self._hub = HubSide(bus, self._keeper, self._journal, sessions.node)
+        empty_id = self._settings.answer_on_empty_id
+        self._hub = HubSide(bus, self._keeper, self._journal, sessions.node, answer_on_empty_id=empty_id)
         membership = self._keeper.declare(devices)  # before the first message: what waited for us finds its device
         await self._stack.enter_async_context(bus)
         self._hub.announce(membership)

@@ -69,6 +69,8 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
     strict: bool = False
     """KubeEdge's rules for values: 512 characters of a small set."""
     max_value_bytes: int = 64 * 1024
+    answer_on_empty_id: bool = False
+    """Answer unreadable updates on the empty device id as well, as KubeEdge does."""
     outbox_limit: int = 100_000
     """Changes kept for the cloud; 0 = none."""
 

@@ -1,8 +1,11 @@
 import contextlib
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, strategies
+from live_plant import twinhub
 
 from twinhub.errors import CommandError
 from twinhub.settings import FILE, BrokerSettings, Secret, Settings, load_settings
@@ -72,3 +75,13 @@ def test_any_bytes_are_settings_or_a_clear_error(tmp_path_factory: pytest.TempPa
     (folder / FILE).write_bytes(content)
     with contextlib.suppress(CommandError):
         assert isinstance(load_settings(folder), Settings)
+
+
+def test_run_help_names_every_setting_with_its_default() -> None:
+    text = twinhub("run", "--help").stdout
+    fields = [*msgspec.structs.fields(Settings), *msgspec.structs.fields(BrokerSettings)]
+    for field in fields:
+        assert f"  {field.encode_name}:" in text, field.encode_name
+        if isinstance(field.default, (bool, int)):
+            shown = str(field.default).lower()
+            assert re.search(rf"  {field.encode_name}: +{shown}\b", text), f"{field.encode_name}: {shown}"

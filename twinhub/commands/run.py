@@ -24,6 +24,7 @@ Everything else has a default that works and can be set in DIR/twinhub.yaml:
                                (default: tinydb for up to 100 devices, else sqlite)
   strict: false                true: values as KubeEdge allows them, 512 characters of a small set
   maxValueBytes: 65536         longest value
+  answerOnEmptyId: false       true: answer unreadable updates on the empty device id too, as KubeEdge does
   outboxLimit: 100000          changes kept for the cloud
 
 Exit codes: 0 ended as asked, 1 it could not run, 2 usage.
