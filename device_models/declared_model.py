@@ -75,13 +75,14 @@ class DeclaredModel:
         text = declared.get(key, "")
         if not text:
             return None
-        place = self.manifest.locate((*path, key))
         if kind not in _NUMBERS:
+            place = self.manifest.locate((*path, key))
             self._report.warning(place, f"a {key} means nothing for {kind}", "remove it")
             return None
         try:
             return self._number(text)
         except ValueError:
+            place = self.manifest.locate((*path, key))
             self._report.error(place, f"'{text}' is not a number", "write a number such as 0 or -12.5")
             return None
 

@@ -51,7 +51,7 @@ def load(path: Path, protocols: Mapping[str, ProtocolSchema]) -> Declarations:
 def _unique(path: Path, report: Report) -> dict[str, Manifest]:
     manifests: dict[str, Manifest] = {}
     for document in folder.documents(path, report):
-        for manifest in manifests_of(Manifest(document.data, document.locate), report):
+        for manifest in manifests_of(Manifest(document.data, str(document.file), document.locate), report):
             first = manifests.setdefault(manifest.key, manifest)
             if first is not manifest:
                 file, line, _ = first.locate(("metadata", "name"))

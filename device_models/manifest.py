@@ -19,10 +19,12 @@ Locate = Callable[[Path], Place]
 class Manifest:
     """A document as plain data. It may have been upgraded, or made from a template: `locate` knows the way back.
 
-    The properties below hold for documents that are valid by their schema.
+    To locate costs a second reading of the file, so it is for problems only. The properties below hold for
+    documents that are valid by their schema.
     """
 
     data: Any
+    file: str
     locate: Locate
 
     @property
@@ -60,7 +62,7 @@ class Manifest:
                     return self.locate(origin + path[length:])
             return self.locate(path)
 
-        return Manifest(data, locate)
+        return Manifest(data, self.file, locate)
 
     def tell(self, findings: tuple[Finding, ...], report: Report) -> None:
         """Report what is wrong with the data, at the places where the user wrote it."""

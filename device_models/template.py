@@ -62,7 +62,9 @@ def devices_of(manifest: Manifest, report: Report) -> Iterator[Manifest]:
         if size > MAX_SIZE or index == MAX_INSTANCES:
             report.error(manifest.locate(("spec",)), "the template makes too many or too large devices", "split it")
             return
-        yield Manifest({"apiVersion": V1BETA1, **filled, "kind": "Device"}, _locate(manifest, body, row))
+        yield Manifest(
+            {"apiVersion": V1BETA1, **filled, "kind": "Device"}, manifest.file, _locate(manifest, body, row)
+        )
 
 
 def _rows(manifest: Manifest, report: Report) -> Iterator[_Row]:
@@ -74,11 +76,10 @@ def _rows(manifest: Manifest, report: Report) -> Iterator[_Row]:
 
 
 def _rows_of_csv(manifest: Manifest, report: Report) -> Iterator[_Row]:
-    place = manifest.locate(("spec", "instancesFrom"))
-    file = Path(place.file).parent / manifest.spec["instancesFrom"]
+    file = Path(manifest.file).parent / manifest.spec["instancesFrom"]
     if not file.is_file():
-        advice = _nearest_file(file)
-        report.error(place, f"there is no file {file.name} beside this one", advice)
+        place = manifest.locate(("spec", "instancesFrom"))
+        report.error(place, f"there is no file {file.name} beside this one", _nearest_file(file))
         return
     text = read_text(file, report)
     if text is not None:

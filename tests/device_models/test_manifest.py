@@ -15,12 +15,12 @@ def here(path: Path) -> Place:
 
 
 def test_names() -> None:
-    assert Manifest(DATA, here).key == "Device/default/n"
-    assert Manifest({**DATA, "metadata": {"name": "n", "namespace": "s"}}, here).key == "Device/s/n"
+    assert Manifest(DATA, "f", here).key == "Device/default/n"
+    assert Manifest({**DATA, "metadata": {"name": "n", "namespace": "s"}}, "f", here).key == "Device/s/n"
 
 
 def test_the_longest_mapped_prefix_counts() -> None:
-    moved = Manifest(DATA, here).moved({}, {("a",): ("x",), ("a", "b"): ("y", 0), ("c",): ()})
+    moved = Manifest(DATA, "f", here).moved({}, {("a",): ("x",), ("a", "b"): ("y", 0), ("c",): ()})
     assert moved.locate(("a", "b", "d")).path == ("y", 0, "d")
     assert moved.locate(("a", "c")).path == ("x", "c")
     assert moved.locate(("c", "e")).path == ("e",)
