@@ -27,6 +27,8 @@ Kind = Literal["mosquitto", "nats"]
 
 START_TIMEOUT = 30.0
 """Seconds a broker may take to read what it saved and to answer."""
+SYSTEM_PLACES = ("/usr/local/sbin", "/usr/sbin")
+"""Where a distribution puts daemons: often on root's PATH only."""
 FIRST_DELAY = 0.05
 LONGEST_DELAY = 10.0
 
@@ -185,7 +187,7 @@ class PrivateBroker:
 def find_program(kind: Kind | None = None) -> Program:
     """The broker to run: mosquitto, also where only root's PATH leads, else nats-server, also from our own virtual
     environment. BusError says what to install."""
-    system = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"))
+    system = os.pathsep.join((os.environ.get("PATH", os.defpath), *SYSTEM_PLACES))
     own = os.pathsep.join((str(Path(sys.executable).parent), system))
     if kind != "nats" and (path := shutil.which("mosquitto", path=system)):
         return Program("mosquitto", path)

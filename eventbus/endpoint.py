@@ -82,11 +82,12 @@ def _split(url: str) -> tuple[str, str, int]:
         raise BusError("the broker's address holds a user name or password; give them as settings of their own")
     if parts.scheme == "unix":
         return "unix", _socket_path(url, parts.netloc, parts.path), 0
-    if parts.scheme not in PORTS or not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment:
+    extra = parts.path.strip("/") or parts.query or parts.fragment
+    if parts.scheme not in PORTS or not parts.hostname or port == 0 or extra:
         raise BusError(
             f"{url!r} is no broker address; write mqtt://HOST:PORT, mqtts://HOST:PORT or unix:///path/to/socket"
         )
-    return parts.scheme, parts.hostname, PORTS[parts.scheme] if port is None else port
+    return parts.scheme, parts.hostname, port or PORTS[parts.scheme]
 
 
 def _socket_path(url: str, netloc: str, path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket as sockets
 import ssl
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -50,6 +51,9 @@ class PahoConnection(Connection):
             if connecting.exception() is None:
                 self._adopt(keepalive)
             self.abort("given up")
+            raise
+        except OSError as error:
+            traceback.clear_frames(error.__traceback__)  # paho leaves a socket that it could not connect to them
             raise
         self._adopt(keepalive)
 

@@ -59,8 +59,8 @@ class SessionState:
         self._connected = True
         self._window = receive_maximum
         self._max_packet_size = max_packet_size or 0xFFFFFFFF
-        self._sent = self._sent | self._in_flight if session_present else set()
-        self._in_flight.clear()
+        if not session_present:
+            self._sent.clear()
         self._line = deque(
             (packet_id, _as_duplicate(wire) if packet_id in self._sent else wire)
             for packet_id, wire in self._unacknowledged.items()
@@ -69,6 +69,8 @@ class SessionState:
     def disconnected(self) -> None:
         """The connection is gone, and with it the QoS 0 messages and acknowledgements that had not left."""
         self._connected = False
+        self._sent |= self._in_flight
+        self._in_flight.clear()
         lost = [wire for packet_id, wire in self._line if packet_id == _QOS_0]
         self._line.clear()
         self._forget_qos0(lost)
@@ -142,8 +144,8 @@ class SessionState:
 
     @property
     def idle(self) -> bool:
-        """Nothing waits, nothing is in flight."""
-        return not self._line and not self._in_flight
+        """Nothing waits, and the broker has acknowledged everything."""
+        return not self._line and not self._unacknowledged
 
     @property
     def sendable(self) -> bool:
