@@ -35,6 +35,10 @@ STATE_WAIT = 10.0
 """Seconds after which a state that nobody confirmed is said again."""
 SILENCE = 10.0
 """Seconds without any answer after which the hub is called silent in the log."""
+ENOUGH = 2
+"""Reports of one device that may wait for a hub that is busy."""
+ENOUGH_SILENCE = 1.0
+"""Seconds without any answer after which a hub is away rather than busy."""
 PASSING = (404, 500)
 """Refusals that time may mend: the hub does not know the device yet, or cannot store."""
 MOST_REASONS = 10
@@ -150,6 +154,14 @@ class DeviceSide:
         device = self._devices[device_id]
         device.state, device.confirmed = state, False
         self._say_state(device_id, device)
+
+    def behind(self, device_id: str) -> bool:
+        """Whether the hub is there, but slower than this device: reading it now would only make a queue longer.
+
+        Not while the hub is away: then what is read has to wait, so that it is not lost.
+        """
+        waits = self._devices[device_id].queue.depth > ENOUGH
+        return waits and self._up and _now() - self._heard_at < ENOUGH_SILENCE
 
     def statistics(self) -> DeviceSideStatistics:
         """Depth and counts over all devices."""

@@ -128,6 +128,8 @@ class Link:
                 await self._sleep(min(self._timetable.next_due(), self._fulfilment.next_due()))
             elif cycle.station.retry_at > now:
                 self._timetable.postpone(cycle, cycle.station.retry_at)
+            elif cycle.turn == 0 and self._side.behind(cycle.station.device_id):
+                self._timetable.finished(cycle, now)
             else:
                 await self._turn(cycle, now)
 

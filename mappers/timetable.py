@@ -1,7 +1,9 @@
 """Which cycle is due: every period on its own grid, without drift, late ones skipped rather than piled up. Pure.
 
 The first reading is due at once; the grid after it has a phase of its own, so that many devices of one period do
-not all speak at the same instant. A cycle of several requests takes turns with all others that are due.
+not all speak at the same instant. Phases fall on common slots: the devices of a slot, of whichever link, report
+together, and the bus and the journal carry many reports at the price of one. A cycle of several requests takes
+turns with all others that are due.
 """
 
 from __future__ import annotations
@@ -10,6 +12,10 @@ import heapq
 import itertools
 import math
 from typing import Generic, Protocol, TypeVar
+
+
+SLOT = 0.1
+"""Seconds between two slots."""
 
 
 class Periodic(Protocol):
@@ -36,8 +42,9 @@ class Timetable(Generic[C]):
         self._serial = itertools.count()
 
     def add(self, cycle: C, now: float, phase: float) -> None:
-        """Due at once, then at the grid points `now + (phase + k) * period`; phase is in [0, 1)."""
-        cycle.origin = now + (phase - 1) * cycle.period
+        """Due at once, then at `(k + phase) * period` of the clock; phase, in [0, 1), is moved to its slot."""
+        slots = max(1, round(cycle.period / SLOT))
+        cycle.origin = (math.floor(now / cycle.period) - 1 + math.floor(phase * slots) / slots) * cycle.period
         cycle.planned = now
         self._push(now, cycle)
 

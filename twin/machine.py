@@ -273,7 +273,8 @@ def _actual(
             raise Refused(400, f"the actual value of {name} is missing: give it as text in actual.value")
         return _distrusted(before or EMPTY_VALUE, said.quality, said.reason)
     check_type(value, type_name, rules)
-    remark = limits.remark(prop, value) if prop is not None else None
+    limited = prop is not None and (prop.minimum is not None or prop.maximum is not None)
+    remark = limits.remark(prop, value) if prop is not None and limited else None
     if said is None:
         return TwinValue(value, ValueMetadata(now, 0, "uncertain", remark) if remark else ValueMetadata(now))
     measured = said.sourceTimestamp or said.timestamp

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mappers.timetable import Timetable
+from mappers.timetable import SLOT, Timetable
 
 
 @dataclass
@@ -28,6 +28,8 @@ def test_each_point_of_the_grid_is_met_or_counted(period: float, phase: float, l
     table: Timetable[Cycle] = Timetable()
     cycle = Cycle(period)
     table.add(cycle, 0.0, phase)
+    slots = max(1, round(period / SLOT))
+    phase = math.floor(phase * slots) / slots
     now, done = 0.0, 0
     for late in lateness:
         assert table.pop(now) is cycle
@@ -41,6 +43,18 @@ def test_each_point_of_the_grid_is_met_or_counted(period: float, phase: float, l
         now = max(now, due)
     points = round((table.next_due() - phase * period) / period) + 1  # 0 and each grid point before the next
     assert abs(done + cycle.skipped - points) <= 1
+
+
+def test_links_that_begin_at_different_times_share_their_slots() -> None:
+    due = set()
+    for began in (0.0, 0.31, 7.77):
+        table: Timetable[Cycle] = Timetable()
+        cycle = Cycle(1.0)
+        table.add(cycle, began, 0.4711)
+        assert table.pop(began) is cycle
+        table.finished(cycle, began + 0.01)
+        due.add(round(table.next_due() % 1, 6))
+    assert due == {0.4}
 
 
 def test_the_longest_due_goes_first_and_turns_are_taken() -> None:
