@@ -24,6 +24,7 @@ from twinhub.declared import Declared
 from twinhub.mapper_host import MapperHost
 from twinhub.settings import FILE, Settings
 from twinhub.state_dir import announce
+from twinhub.text import plural
 
 __all__ = ["Edge"]
 
@@ -82,7 +83,7 @@ class Edge:
         self._mappers = MapperHost(sessions.mapper, tuple(PROTOCOLS) if self._settings.mappers else ())
         await self._stack.enter_async_context(self._mappers)
         await self._mappers.apply(devices)
-        logger.info("%s serves %d devices on %s", sessions.node, len(devices), sessions.url)
+        logger.info("%s serves %s on %s", sessions.node, plural(len(devices), "device"), sessions.url)
         await self._wish_and_remember(devices)
 
     async def apply(self, devices: Sequence[Device]) -> None:

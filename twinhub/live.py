@@ -11,6 +11,7 @@ from device_models import Device
 from twinhub.errors import CommandError
 from twinhub.folder_watch import Signature, changes
 from twinhub.manifests import Manifests, read_manifests
+from twinhub.text import plural
 
 __all__ = ["follow", "good_start"]
 
@@ -29,7 +30,7 @@ def good_start(manifests: Manifests, known: Sequence[Device]) -> Sequence[Device
         return manifests.devices
     if not known:
         raise CommandError("\n".join([*map(str, manifests.errors), "nothing to run; mend this first"]))
-    logger.error("the manifests are broken: going on with the %d devices that were declared last", len(known))
+    logger.error("the manifests are broken: going on with what was declared last, %s", plural(len(known), "device"))
     return known
 
 
@@ -43,7 +44,7 @@ async def follow(folder: Path, seen: Signature, devices: Sequence[Device], apply
         elif list(manifests.devices) != list(devices):
             devices = manifests.devices
             await apply(devices)
-            logger.info("the edit is applied: %d devices", len(devices))
+            logger.info("the edit is applied: %s", plural(len(devices), "device"))
 
 
 def _tell(manifests: Manifests) -> None:

@@ -52,6 +52,6 @@ class MapperHost:
 def _tell(name: str, changes: Changes) -> None:
     if changes.started or changes.stopped:
         logger.info(
-            "mapper %s: %d links started, %d stopped, %d untouched",
+            "mapper %s: links: %d started, %d stopped, %d untouched",
             name, len(changes.started), len(changes.stopped), len(changes.kept),
         )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from unicodedata import combining, east_asian_width
 
-__all__ = ["age", "columns", "printable"]
+__all__ = ["age", "columns", "plural", "printable", "width"]
 
 
 def columns(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> list[str]:
@@ -27,6 +27,12 @@ def age(seconds: float) -> str:
         if seconds < limit:
             return f"{seconds / divisor:.0f} {unit}"
     return f"{seconds / 86400:.0f} d"
+
+
+def plural(count: int, thing: str) -> str:
+    """`1 device`, `2 devices`, `0 properties`."""
+    many = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
+    return f"{count} {thing if count == 1 else many}"
 
 
 def printable(text: str, longest: int = 60) -> str:

@@ -51,7 +51,7 @@ def test_an_edit_restarts_only_the_connection_it_concerns(plant: Plant) -> None:
         wait_for(lambda: plant.value("pump", "speed") and plant.value("tank", "level"), "the first readings")
         plant.edit("tank.yaml", "collectCycle: 1000", "collectCycle: 900")
         wait_for(lambda: "the edit is applied" in plant.log.read_text(), "the edit is applied")
-        assert "1 links started, 1 stopped, 1 untouched" in plant.log.read_text()
+        assert "links: 1 started, 1 stopped, 1 untouched" in plant.log.read_text()
 
 
 def test_an_identical_edit_changes_nothing(plant: Plant) -> None:

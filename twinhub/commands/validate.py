@@ -17,6 +17,7 @@ import msgspec
 
 from twinhub.manifests import Manifests, read_manifests
 from twinhub.settings import load_settings
+from twinhub.text import plural
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,8 +41,8 @@ def _print(manifests: Manifests) -> None:
     for problem in manifests.problems:
         print(f"warning: {problem}" if problem.severity == "warning" else problem)
     properties = sum(len(device.properties) for device in manifests.devices)
-    outcome = f"{len(manifests.errors)} errors" if manifests.errors else "no errors"
-    print(f"{len(manifests.devices)} devices with {properties} properties are complete; {outcome}")
+    outcome = plural(len(manifests.errors), "error") if manifests.errors else "no errors"
+    print(f"complete: {plural(len(manifests.devices), 'device')}, {plural(properties, 'property')}; {outcome}")
 
 
 def _print_json(manifests: Manifests) -> None:
