@@ -24,6 +24,7 @@ MAX_DEPTH = 64
 MAX_VALUES = 1_000_000
 """Keys and values of one file, once its aliases are expanded."""
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # built without libyaml, PyYAML has only the slow one
 _TAG = "tag:yaml.org,2002:"
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _STANDARD_TAGS = {f"{_TAG}{name}" for name in ("int", "float", "bool", "null", "timestamp")}
@@ -91,7 +92,7 @@ class YamlText:
                     pass
             except _Broken:
                 pass
-        return self._lines[index]
+        return self._lines[index] if index < len(self._lines) else {(): 1}
 
 
 class _Reader:
@@ -108,7 +109,7 @@ class _Reader:
 
     def documents(self) -> Iterator[Any]:
         self._check_characters()
-        self._events = yaml.parse(self._text, Loader=yaml.CSafeLoader)
+        self._events = yaml.parse(self._text, Loader=_LOADER)
         try:
             for event in self._events:
                 if isinstance(event, yaml.DocumentStartEvent):

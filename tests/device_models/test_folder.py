@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from device_models import folder
+from device_models import folder, yaml_text
 from device_models.folder import documents
 from device_models.problem import Report
 
@@ -79,7 +79,7 @@ def test_what_may_not_be_read_is_told(tmp_path: Path) -> None:
 def test_a_large_file_is_refused_and_the_rest_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "a.yaml", "c.yaml")
     with (tmp_path / "b.yaml").open("wb") as stream:
-        stream.truncate(folder.MAX_BYTES + 1)
+        stream.truncate(yaml_text.MAX_BYTES + 1)
     assert names_in(tmp_path) == (
         ["a.yaml", "c.yaml"],
         ["DIR/b.yaml: is larger than 8 MiB; split it into several files"],

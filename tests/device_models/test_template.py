@@ -113,6 +113,7 @@ def test_a_wish_stays_text(declare: Declare) -> None:
             "nr,x\n1,ab\n",
             "a.yaml:16: spec.template.spec.protocol.configData.value: there is no column 'y'; the columns are: nr, x",
         ),
+        (f"nr,x\n1,{'a' * 140_000}\n", "t.csv:2: this is not CSV: field larger than field limit"),
         (f"nr,y\n1,{'a' * 1025}\n", "t.csv:2: y: the value of 'y' is too long; write at most 1,024 characters"),
     ],
 )

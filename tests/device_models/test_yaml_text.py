@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,3 +132,18 @@ def test_aliases_that_multiply_are_stopped(monkeypatch: pytest.MonkeyPatch) -> N
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30)]
     assert "more than 50,000 values" in YamlText("\n".join(lines)).faults[0].message
+
+
+def test_without_libyaml_the_same_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parent / "manifests/v1beta1/pump.yaml").read_text(encoding="utf-8")
+    fast = YamlText(text)
+    monkeypatch.setattr(yaml_text, "_LOADER", yaml.SafeLoader)
+    slow = YamlText(text)
+    assert slow.documents == fast.documents
+    assert slow.line(1, ("spec", "properties", 1)) == fast.line(1, ("spec", "properties", 1))
+    assert YamlText("[" * 100_000).faults[0].message == f"the values are nested more than {MAX_DEPTH} levels deep"
+    assert YamlText("a:\n\t- b").faults[0].line == 2
+
+
+def test_a_document_that_is_not_there_begins_on_the_first_line() -> None:
+    assert YamlText("").line(0, ("a",)) == 1
