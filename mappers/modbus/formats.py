@@ -51,8 +51,9 @@ def _kind_of(prop: Property, visitor: ModbusVisitor) -> tuple[Kind, int]:
         if visitor.count is None:
             raise ValueError(f"{word} needs count (limit): its number of registers")
         return word, visitor.count
-    usual = {"float": 2, "double": 4}.get(word, 1)
-    count = visitor.count or usual
+    if word in ("float", "double") and visitor.count is None:
+        raise ValueError(f"a {word} needs type: float32 or float64, or the integer (int16, …) that is to be scaled")
+    count = visitor.count or 1
     if word in ("float", "double") and count in (2, 4):
         return "float", count
     if count not in (1, 2, 4):

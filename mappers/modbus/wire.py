@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any, cast
 
 from pymodbus.exceptions import ModbusException
-from pymodbus.framer import FramerBase, FramerRTU, FramerSocket
+from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
 from pymodbus.pdu.bit_message import (
     ReadCoilsRequest,
@@ -31,6 +32,7 @@ from pymodbus.transport.serialtransport import create_serial_connection
 from mappers.mapper import LinkLost, NoAnswer
 from mappers.modbus.config import ModbusConfig
 from mappers.modbus.plan import Table
+from mappers.modbus.rtu import WRITE_ANSWER_SIZE, find_answer, read_answer_size
 from mappers.modbus.slave_exception import SlaveException
 
 # pymodbus logs each bad frame as an error; here each becomes an exception, and the link logs once.
@@ -42,8 +44,8 @@ READS: dict[Table, type[ModbusPDU]] = {
     "holding": ReadHoldingRegistersRequest,
     "input": ReadInputRegistersRequest,
 }
-LONGEST_FRAME = 260
-"""Bytes of a Modbus TCP frame; an RTU frame has 256."""
+LONGEST_NOISE = 1024
+"""Bytes that are searched for an answer on a serial line."""
 LAST_TRANSACTION = 0xFFFF
 SILENT_CHARACTERS = 3.5
 """Between two RTU frames, at least (Modbus over serial line 1.02, 2.5.1.1); 1.75 ms above 19200 baud."""
@@ -85,19 +87,23 @@ class Wire(asyncio.Protocol):
     they never time out by themselves."""
 
     def __init__(self, config: ModbusConfig) -> None:
-        decoder = DecodePDU(False)
+        self._decoder = DecodePDU(False)
         for answer in (_Coils, _Inputs, _Holding, _Input):
-            decoder.register(answer)
+            self._decoder.register(answer)
         self._tcp = config.framing == "tcp"
-        self._framer: FramerBase = FramerSocket(decoder) if self._tcp else FramerRTU(decoder)
+        self._framer = (FramerSocket if self._tcp else FramerRTU)(self._decoder)
         self._pause = 0.0 if config.host else silence_between_frames(config.baud_rate)
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
         self._request: ModbusPDU | None = None
+        self._size = 0
+        """Of the RTU frame that answers it."""
         self._answer: asyncio.Future[ModbusPDU] | None = None
         self._transaction = 0
         self._gave_up = False
         """A request was cancelled: an answer without a transaction number could be its."""
+        self._stale: dict[tuple[int, Table], set[int]] = {}
+        """On a line without transactions: lengths in bytes of answers that may still come, by unit and table."""
         self._lost = "not connected"
         self._quiet_since = 0.0
         self._loop = asyncio.get_running_loop()
@@ -106,12 +112,33 @@ class Wire(asyncio.Protocol):
 
     async def read(self, unit: int, table: Table, address: int, count: int) -> bytes:
         """The data bytes of a read answer: registers big-endian, bits packed lowest first."""
-        answer = await self._ask(READS[table](dev_id=unit, address=address, count=count))
+        if (unit, table) in self._stale:
+            await self._outlast(unit, table, _length(table, count))
+        return await self._read(unit, table, address, count)
+
+    async def _read(self, unit: int, table: Table, address: int, count: int) -> bytes:
+        length = _length(table, count)
+        try:
+            answer = await self._ask(
+                READS[table](dev_id=unit, address=address, count=count), read_answer_size(length)
+            )
+        except asyncio.CancelledError:
+            if not self._tcp:
+                self._stale.setdefault((unit, table), set()).add(length)
+            raise
         data = cast(_Data, answer).data
-        expected = (count + 7) // 8 if table in ("coil", "discrete") else 2 * count
-        if len(data) != expected:
-            raise NoAnswer(f"the answer has {len(data)} bytes, {expected} were asked for")
+        if len(data) != length:
+            raise NoAnswer(f"the answer has {len(data)} bytes, {length} were asked for")
         return data
+
+    async def _outlast(self, unit: int, table: Table, next_length: int) -> None:
+        """Ask for something whose answer cannot be taken for a late one, nor a late one for it: the line keeps the
+        order, so when that answer is here, nothing older can come."""
+        late = self._stale[unit, table]
+        length = next(n for n in range(2, 250, 2) if n not in late and n != next_length)
+        with suppress(SlaveException):
+            await self._read(unit, table, 0, length * 8 if table in ("coil", "discrete") else length // 2)
+        del self._stale[unit, table]
 
     async def write_coils(self, unit: int, address: int, bits: list[bool]) -> None:
         """Function 5 for one coil, 15 for several."""
@@ -138,7 +165,7 @@ class Wire(asyncio.Protocol):
         if answer.address != request.address:
             raise NoAnswer(f"the answer confirms address {answer.address}, {request.address} was written")
 
-    async def _ask(self, request: ModbusPDU) -> ModbusPDU:
+    async def _ask(self, request: ModbusPDU, size: int = WRITE_ANSWER_SIZE) -> ModbusPDU:
         if self._pause:
             await self._keep_silent()
         if self._transport is None:
@@ -147,7 +174,7 @@ class Wire(asyncio.Protocol):
         request.transaction_id = self._transaction
         if not self._tcp:
             self._buffer = b""  # whatever is in there answers an earlier request
-        self._request = request
+        self._request, self._size = request, size
         self._answer = self._loop.create_future()
         self._transport.write(self._framer.buildFrame(request))
         try:
@@ -183,19 +210,25 @@ class Wire(asyncio.Protocol):
             return  # nobody asked
         self._buffer += data
         try:
-            # On TCP the transaction pairs; slaves that answer as unit 0 or 255 whoever was asked are common.
-            unit = 0 if self._tcp else self._request.dev_id
-            used, answer = self._framer.handleFrame(self._buffer, unit, self._transaction)
+            answer = self._next_tcp(self._request) if self._tcp else self._next_rtu(self._request)
         except (ModbusException, ValueError, IndexError):
             self._garbage("an answer that is no Modbus")
             return
-        self._buffer = self._buffer[used:]
         if answer is not None:
             self._pair(answer)
-        elif self._tcp and _is_no_frame(self._buffer):
+
+    def _next_tcp(self, request: ModbusPDU) -> ModbusPDU | None:
+        # The transaction pairs; slaves that answer as unit 0 or 255 whoever was asked are common.
+        used, answer = self._framer.handleFrame(self._buffer, 0, request.transaction_id)
+        self._buffer = self._buffer[used:]
+        if answer is None and _is_no_frame(self._buffer):
             self._garbage("bytes that are no Modbus TCP frame")
-        elif len(self._buffer) > LONGEST_FRAME:
-            self._buffer = b""
+        return answer
+
+    def _next_rtu(self, request: ModbusPDU) -> ModbusPDU | None:
+        self._buffer = self._buffer[-LONGEST_NOISE:]
+        pdu = find_answer(self._buffer, request.dev_id, request.function_code, self._size)
+        return None if pdu is None else self._decoder.decode(pdu)
 
     def _pair(self, answer: ModbusPDU) -> None:
         if self._answer is None or self._answer.done() or self._request is None:
@@ -204,7 +237,7 @@ class Wire(asyncio.Protocol):
             return  # some slaves never say the transaction: perhaps late
         if answer.function_code & 0x7F == self._request.function_code:
             self._answer.set_result(answer)
-        elif self._tcp:
+        else:
             self._garbage(f"an answer to function {answer.function_code}")
 
     def _garbage(self, what: str) -> None:
@@ -221,6 +254,11 @@ class Wire(asyncio.Protocol):
         self._lost = reason
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(LinkLost(reason))
+
+
+def _length(table: Table, count: int) -> int:
+    """Bytes of data in the answer to a read."""
+    return (count + 7) // 8 if table in ("coil", "discrete") else 2 * count
 
 
 def _is_no_frame(buffer: bytes) -> bool:

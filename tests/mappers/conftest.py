@@ -40,6 +40,10 @@ class MemorySide:
     def state(self, device_id: str, state: str) -> None:
         self.states.append((device_id, state))
 
+    def behind(self, _device_id: str) -> bool:
+        """This hub is never slow."""
+        return False
+
     def wish(self, device_id: str, **wishes: str) -> None:
         """The hub says which wishes are open."""
         self._on_wishes[device_id](wishes)
