@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple, Self
 
 from eventbus import broker_config
 from eventbus.backoff import full_jitter
+from eventbus.broker_lock import locked
 from eventbus.child_process import ChildProcess
 from eventbus.owned_task import OwnedTask
 from eventbus.transport import BusError
@@ -117,8 +118,10 @@ class PrivateBroker:
             raise BusError(f"the broker cannot live in {self.directory}: {error.strerror}; choose another") from None
 
     async def _start(self) -> ChildProcess:
-        _check_port(self.host, self.port)
-        child = await ChildProcess.start(self._program.path, [self._program.path, "-c", str(self._config)])
+        async with locked(self.directory) as lock:
+            _check_port(self.host, self.port)
+            command = [self._program.path, "-c", str(self._config)]
+            child = await ChildProcess.start(self._program.path, command, lend=[lock])
         try:
             async with asyncio.timeout(START_TIMEOUT):
                 while not await self._answers():

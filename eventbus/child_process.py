@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from asyncio.subprocess import PIPE, STDOUT, Process
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,11 +32,17 @@ class ChildProcess:
         self._end = asyncio.create_task(self._follow(), name=f"output of {name}")
 
     @classmethod
-    async def start(cls, name: str, command: Sequence[str]) -> Self:
-        """Run `command` (the first word is a path)."""
+    async def start(cls, name: str, command: Sequence[str], *, lend: Sequence[int] = ()) -> Self:
+        """Run `command` (the first word is a path). It has the open files `lend` as long as it runs."""
         launcher = [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid())]
         process = await asyncio.create_subprocess_exec(
-            *launcher, *command, stdin=asyncio.subprocess.DEVNULL, stdout=PIPE, stderr=STDOUT, start_new_session=True
+            *launcher,
+            *command,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=STDOUT,
+            pass_fds=lend,
+            start_new_session=True,
         )
         return cls(Path(name).name, process)
 

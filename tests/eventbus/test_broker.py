@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from eventbus import broker as broker_module
-from eventbus import broker_config
+from eventbus import broker_config, broker_lock
 from eventbus.broker import PrivateBroker, find_program
 from eventbus.connect import transport
 from eventbus.transport import BusError, Session
@@ -121,13 +121,21 @@ async def test_when_the_hub_is_killed_the_broker_saves_and_ends(tmp_path: Path, 
         await until(lambda: not sender.statistics().queued)
     hub.kill()
     hub.wait()
-    await until(lambda: not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes())
-    async with PrivateBroker(tmp_path, port=port, kind=kind):
+    async with PrivateBroker(tmp_path, port=port, kind=kind) as broker:  # at once: it waits for the first to end
+        assert broker.pid != pid
         again = transport(kept(url))
         ear = Ear(again)
         async with again:
             await ear.heard(1)
     assert ear.payloads == [b"before the kill"]
+
+
+async def test_two_brokers_do_not_share_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker_lock, "TIMEOUT", 0.2)
+    async with PrivateBroker(tmp_path, port=free_port()):
+        with pytest.raises(BusError, match=f"another broker works in {tmp_path}"):
+            async with PrivateBroker(tmp_path, port=free_port()):
+                pass
 
 
 async def test_port_in_use(tmp_path: Path, kind: str) -> None:

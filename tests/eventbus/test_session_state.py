@@ -25,6 +25,12 @@ def packets(wires: list[bytes]) -> list[mqtt5.Packet]:
     return out
 
 
+def wire(topic: str, payload: bytes, qos: int) -> bytes:
+    if qos:
+        return mqtt5.PublishPacket(topic, payload, qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=1).write()
+    return mqtt5.PublishPacket(topic, payload).write()
+
+
 def connected(**options: object) -> SessionState:
     state = SessionState(**options)
     state.connected(session_present=False, receive_maximum=1000, max_packet_size=None)
@@ -86,7 +92,8 @@ class Session(RuleBasedStateMachine):
             assert self.state.dropped == dropped
         else:
             assert self.state.dropped == dropped + 1
-            full = self.state.queued >= MAX_QUEUED or self.state.queued_bytes + len(payload) + 8 > MAX_QUEUED_BYTES
+            size = len(wire("t", payload, qos))
+            full = self.state.queued >= MAX_QUEUED or self.state.queued_bytes + size > MAX_QUEUED_BYTES
             assert full or not (qos or self.is_connected)
 
     @precondition(lambda self: self.is_connected)
@@ -167,12 +174,13 @@ class Session(RuleBasedStateMachine):
         """In the end, with a broker that answers, everything that was accepted arrives."""
         if not self.is_connected:
             self.connect(session_present=True, window=2)
-        while self.accepted or self.line:
+        for _ in range(2 * MAX_QUEUED):
             self.take(1000)
             for packet_id in list(self.flight):
                 number = self.flight.pop(packet_id)
                 self.accepted.remove(number)
                 self.state.acknowledged(packet_id)
+        assert (self.accepted, self.line) == ([], [])
         assert self.state.idle
         assert (self.state.queued, self.state.queued_bytes) == (0, 0)
 
