@@ -23,7 +23,7 @@ from mappers.configuration import timeout_of
 from mappers.fulfilment import Fulfilment
 from mappers.health import Health
 from mappers.mapper import Failure, LinkLost, Mapper, NoAnswer, Point, Refused, Value
-from mappers.station import Cycle, Request, Station
+from mappers.station import SHARE, Cycle, Request, Station
 from mappers.timetable import Timetable
 
 log = logging.getLogger("mappers")
@@ -169,8 +169,7 @@ class Link:
         try:
             values = await asking.read(self._mapper, cycle.station, request)
         except NoAnswer as error:
-            self._no_answer(cycle, words(error), started)
-            return None
+            return self._no_answer(cycle, request, words(error), started)
         except Refused as error:
             return self._refused(cycle, request, words(error))
         except asking.LOST:
@@ -178,19 +177,27 @@ class Link:
         except Exception as error:  # noqa: BLE001 - a protocol's defect must not end the other devices
             return self._refused(cycle, request, self._defect(error))
         self._health.answered(cycle.station)
+        cycle.heard = True
         request.refusals = 0
         return values
 
-    def _no_answer(self, cycle: Cycle, reason: str, started: float) -> None:
+    def _no_answer(self, cycle: Cycle, request: Request, reason: str, started: float) -> Sequence[Failure] | None:
+        """Some devices are silent where others refuse: if this one just answered, it is the request."""
         self._silent += 1
         now = self._clock()
+        if cycle.heard or len(cycle.requests) > 1:  # the next attempt shall begin with another one
+            request.rest(now, max(cycle.period, (now - started) / SHARE))
+        if cycle.heard:
+            return [Failure(reason)] * len(request.channels)
         cycle.restart()
         self._health.silent(cycle.station, reason, now, now - started)
         self._timetable.postpone(cycle, cycle.station.retry_at)
+        return None
 
     def _refused(self, cycle: Cycle, request: Request, reason: str) -> Sequence[Failure] | None:
         self._refusals += 1
         self._health.answered(cycle.station)
+        cycle.heard = True
         now = self._clock()
         parts = self._mapper.split(request.batch)
         if parts:

@@ -20,7 +20,7 @@ SHARE = 0.2
 LONGEST_PAUSE = 30.0
 """Seconds; a device that is back is noticed within this, plus what SHARE adds."""
 LONGEST_REST = 10.0
-"""Seconds after which a refused request is tried again at the latest."""
+"""Seconds after which a request that was refused or not answered is tried again at the latest."""
 OFFLINE_AFTER = 2
 """Silent reads in a row that make a device offline; one lost frame does not."""
 
@@ -36,17 +36,18 @@ class Request:
         self.refusals = 0
         self.rest_until = 0.0
 
-    def rest(self, now: float, period: float) -> None:
-        """It was refused as a whole: there is no use in asking in every cycle."""
+    def rest(self, now: float, first: float) -> None:
+        """It was refused, or not answered: there is no use in asking in every cycle. `first`: seconds, doubled
+        with each time."""
         self.refusals += 1
-        longest = min(LONGEST_REST, period * 2 ** min(self.refusals, 10))
+        longest = min(LONGEST_REST, first * 2 ** min(self.refusals, 10))
         self.rest_until = now + random.uniform(longest / 2, longest)  # noqa: S311 - spreads load
 
 
 class Cycle:
     """The properties of one device that are read in one period, request by request."""
 
-    __slots__ = ("origin", "period", "planned", "readings", "requests", "skipped", "station", "turn")
+    __slots__ = ("heard", "origin", "period", "planned", "readings", "requests", "skipped", "station", "turn")
 
     def __init__(self, station: Station, period: float) -> None:
         self.station = station
@@ -56,6 +57,8 @@ class Cycle:
         self.skipped = 0
         self.requests: list[Request] = []
         self.turn = 0
+        self.heard = False
+        """The device has answered in this cycle."""
         self.readings: list[Reading] = []
         """What this cycle has to report so far."""
 
@@ -67,6 +70,7 @@ class Cycle:
     def restart(self) -> None:
         """Begin with the first request."""
         self.turn = 0
+        self.heard = False
         self.readings = []
 
     def next_request(self, now: float) -> Request | None:

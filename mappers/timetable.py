@@ -13,7 +13,6 @@ import itertools
 import math
 from typing import Generic, Protocol, TypeVar
 
-
 SLOT = 0.1
 """Seconds between two slots."""
 

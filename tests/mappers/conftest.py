@@ -82,6 +82,7 @@ class Thing:
         self.silent = False
         self.delay = 0.0
         self.refuses: set[str] = set()
+        self.ignores: set[str] = set()
         self.defective = False
         self.keep: Callable[[str, Value], Value] = lambda _name, value: value
         """What it makes of a value that is written."""
@@ -99,7 +100,8 @@ class World:
         self.closes: list[str] = []
         self.deliver: dict[str, Deliver] = {}
         self.links: dict[str, asyncio.Event] = {}
-        self.pushes = False
+        self.batch = 100
+        """Points in one request, at most."""
 
 
 WORLD = World()
@@ -145,12 +147,16 @@ class ThingMapper(Mapper[ThingConfig, ThingVisitor]):
         thing.read.append((asyncio.get_running_loop().time(), names))
         if WORLD.links[self.key].is_set():
             raise ConnectionResetError(104, "Connection reset by peer")
-        await asyncio.sleep(3600 if thing.silent else thing.delay)
+        await asyncio.sleep(3600 if thing.silent or thing.ignores & set(names) else thing.delay)
         if thing.defective:
             raise KeyError("surprise")
         if thing.refuses & set(names):
             raise Refused(f"no {', '.join(sorted(thing.refuses))}")
         return [thing.values[name] for name in names]
+
+    def plan(self, points: Sequence[Point[ThingConfig, ThingVisitor]]) -> Sequence[Batch[ThingConfig, ThingVisitor]]:
+        size = WORLD.batch
+        return [Batch(tuple(points[start : start + size])) for start in range(0, len(points), size)]
 
     def split(self, batch: Batch[ThingConfig, ThingVisitor]) -> Sequence[Batch[ThingConfig, ThingVisitor]]:
         middle = len(batch.points) // 2

@@ -124,6 +124,20 @@ async def test_one_refused_property_costs_the_others_nothing(stage: Any) -> None
         await stage.until(lambda: stage.side.quality(A, "p11") == "good")
 
 
+async def test_one_request_that_is_never_answered_costs_the_others_nothing(stage: Any) -> None:
+    """Some devices are silent where others refuse."""
+    stage.world.batch = 2
+    thing = stage.thing("a", a=1, b=2, c=3, d=4, e=5, f=6)
+    thing.ignores = {"c"}
+    async with stage.run(stage.device("a", "c", "d", "a", "b", "e", "f")):
+        await stage.until(lambda: len(stage.side.readings(A, "f")) > 5)
+        assert [stage.side.quality(A, name) for name in "abcdef"] == ["good", "good", "bad", "bad", "good", "good"]
+        assert stage.side.state_of(A) == "online"
+        thing.ignores = set()
+        await stage.until(lambda: stage.side.quality(A, "c") == "good")
+    assert len(stage.world.connects) == 1
+
+
 async def test_a_lost_connection_is_made_again(stage: Any, caplog: pytest.LogCaptureFixture) -> None:
     stage.thing("a", x=1)
     with caplog.at_level(logging.INFO, "mappers"):
