@@ -11,6 +11,7 @@ from device_models import Device
 from twinhub.errors import CommandError
 from twinhub.folder_watch import Signature, changes
 from twinhub.manifests import Manifests, read_manifests
+from twinhub.settings import FILE
 from twinhub.text import plural
 
 __all__ = ["follow", "good_start"]
@@ -36,12 +37,16 @@ def good_start(manifests: Manifests, known: Sequence[Device]) -> Sequence[Device
 
 async def follow(folder: Path, seen: Signature, devices: Sequence[Device], apply: Apply) -> None:
     """Apply each edit of `folder` for ever. `seen` and `devices`: what it looked like, and declared, when read."""
-    async for _ in changes(folder, seen):
+    async for now in changes(folder, seen):
         manifests = await asyncio.to_thread(read_manifests, folder)
         _tell(manifests)
         if manifests.errors:
             logger.error("the edit is refused; what was declared before goes on")
-        elif list(manifests.devices) != list(devices):
+            continue
+        if now.get(str(folder / FILE)) != seen.get(str(folder / FILE)):
+            logger.warning("%s has changed: that takes effect at the next start", FILE)
+        seen = now
+        if list(manifests.devices) != list(devices):
             devices = manifests.devices
             await apply(devices)
             logger.info("the edit is applied: %s", plural(len(devices), "device"))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
 from device_models import Device
+from device_models.folder import documents
+from device_models.kinds import DEVICE, manifests_of
 from device_models.load import load
-from device_models.problem import Problem
+from device_models.manifest import Manifest
+from device_models.problem import Problem, Report
 from device_models.protocols import ProtocolSchema
 from mappers.configuration import ConfigurationError, ConfigurationErrors
 from mappers.protocols import PROTOCOLS
 from mappers.runner import links
+from twinhub.settings import settings_problems
 
 __all__ = ["Manifests", "read_manifests"]
 
@@ -34,26 +38,46 @@ class Manifests(NamedTuple):
 
 
 def read_manifests(path: Path) -> Manifests:
-    """Read a file or a folder; what is wrong is in `problems`, all at once."""
+    """Read a file or a folder, its settings included; what is wrong is in `problems`, all at once."""
     schemas = {name: ProtocolSchema(p.config_schema(), p.visitor_schema()) for name, p in PROTOCOLS.items()}
     declared = load(path, schemas)
-    devices = tuple(declared.devices.values())
-    return Manifests(devices, (*declared.problems, *_mapper_problems(path, devices)))
+    errors = _mapper_errors(declared.devices.values())
+    places = _declared_devices(path) if errors else {}
+    problems = [_problem(error, places[error.device_id]) for error in errors]
+    wrong = {error.device_id for error in errors}
+    devices = tuple(device for device_id, device in declared.devices.items() if device_id not in wrong)
+    return Manifests(devices, tuple(sorted((*declared.problems, *problems, *settings_problems(path)))))
 
 
-def _mapper_problems(path: Path, devices: Iterable[Device]) -> list[Problem]:
+def _mapper_errors(devices: Collection[Device]) -> list[ConfigurationError]:
     """What a mapper finds only when it looks at a device as a whole."""
-    found: list[Problem] = []
+    errors: list[ConfigurationError] = []
     for name in {device.protocol for device in devices} & PROTOCOLS.keys():
         try:
             links(PROTOCOLS[name], devices)
-        except ConfigurationErrors as errors:
-            found.extend(_problem(path, error) for error in errors.errors)
-    return found
+        except ConfigurationErrors as found:
+            errors.extend(found.errors)
+    return errors
 
 
-def _problem(path: Path, error: ConfigurationError) -> Problem:
+def _declared_devices(path: Path) -> dict[str, Manifest]:
+    """The manifests of devices by id: read once more, because errors are rare and places cost memory."""
+    nobody = Report()
+    return {
+        f"{manifest.namespace}/{manifest.name}": manifest
+        for document in documents(path, nobody)
+        for manifest in manifests_of(Manifest(document.data, str(document.file), document.locate), nobody)
+        if manifest.kind == DEVICE
+    }
+
+
+def _problem(error: ConfigurationError, manifest: Manifest) -> Problem:
+    """The error at the place where the user wrote it, or at what comes nearest above."""
+    where: tuple[str | int, ...] = ("spec",)
     subject = f"device {error.device_id}"
-    if error.property_name:
+    if error.property_name is not None:
+        names = [entry["name"] for entry in manifest.spec.get("properties", [])]
+        where = ("spec", "properties", names.index(error.property_name))
         subject += f", property {error.property_name}"
-    return Problem(str(path), 0, f"{subject}, {error.path}", error.problem)
+    file, line, _ = manifest.locate((*where, *error.path.split(".")))
+    return Problem(file, line, f"{subject}: {error.path}", error.problem)

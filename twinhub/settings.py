@@ -14,12 +14,12 @@ from typing import Any, Literal
 import msgspec
 
 from device_models.folder import read_text
-from device_models.problem import Place, Report
+from device_models.problem import Place, Problem, Report
 from device_models.schema import Schema
 from device_models.yaml_text import YamlText
 from twinhub.errors import CommandError
 
-__all__ = ["FILE", "BrokerSettings", "Secret", "Settings", "load_settings"]
+__all__ = ["FILE", "BrokerSettings", "Secret", "Settings", "load_settings", "settings_problems"]
 
 FILE = "twinhub.yaml"
 
@@ -77,14 +77,21 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
 
 def load_settings(folder: Path) -> Settings:
     """The settings of a folder; the defaults where it has no file. CommandError with every mistake there is."""
-    path = folder / FILE
-    if not path.exists():
-        return Settings()
-    report = Report()
-    values = _values(path, report)
-    if report.sorted():
-        raise CommandError("\n".join(map(str, report.sorted())))
+    values, problems = _read(folder)
+    if problems:
+        raise CommandError("\n".join(map(str, problems)))
     return msgspec.convert(values, Settings)
+
+
+def settings_problems(folder: Path) -> tuple[Problem, ...]:
+    """What is wrong with the settings of a folder."""
+    return _read(folder)[1]
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+    path, report = folder / FILE, Report()
+    values = _values(path, report) if path.exists() else {}
+    return values, report.sorted()
 
 
 def _values(path: Path, report: Report) -> dict[str, Any]:

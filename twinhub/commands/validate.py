@@ -16,7 +16,6 @@ from pathlib import Path
 import msgspec
 
 from twinhub.manifests import Manifests, read_manifests
-from twinhub.settings import load_settings
 from twinhub.text import plural
 
 
@@ -26,10 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    path: Path = options.path
-    manifests = read_manifests(path)
-    if path.is_dir():
-        load_settings(path)
+    manifests = read_manifests(options.path)
     if options.json:
         _print_json(manifests)
     else:
