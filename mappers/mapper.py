@@ -115,6 +115,15 @@ class Mapper(ABC, Generic[ConfigT, VisitorT]):
         """Smaller requests in place of a refused one; empty when that makes no sense. Default: none."""
         return ()
 
+    def describe(self, batch: Any) -> str:
+        """A request in a few words, for people: `holding 0-29`. Default: its number of points."""
+        return f"{len(batch.points)} points"
+
+    async def decodings(self, point: Point[ConfigT, VisitorT]) -> Mapping[str, str]:  # noqa: ARG002 - for subclasses
+        """What is at the place of a point, read in every way the protocol knows: to find the right one by looking.
+        Default: nothing to show."""
+        return {}
+
     @classmethod
     def link_of(cls, config: ConfigT) -> Hashable:
         """Devices with an equal answer share a link. Its text names the link in the log."""

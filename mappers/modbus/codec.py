@@ -19,8 +19,11 @@ Kind = Literal["int", "uint", "float", "string", "bytes", "bit"]
 Value = bool | int | float | str | bytes
 
 ORDERS: tuple[Order, ...] = ("ABCD", "DCBA", "BADC", "CDAB")
-_NUMBERS = {("int", 1): "h", ("int", 2): "i", ("int", 4): "q", ("uint", 1): "H", ("uint", 2): "I", ("uint", 4): "Q"}
-_NUMBERS |= {("float", 2): "f", ("float", 4): "d"}
+_NUMBERS: dict[tuple[Kind, int], str] = {
+    ("int", 1): "h", ("int", 2): "i", ("int", 4): "q",
+    ("uint", 1): "H", ("uint", 2): "I", ("uint", 4): "Q",
+    ("float", 2): "f", ("float", 4): "d",
+}  # fmt: skip
 
 
 class Layout(NamedTuple):
@@ -201,3 +204,14 @@ def bit_decoder(parts: Sequence[tuple[int, int, bool]]) -> Decode:
         return [cast(bits >> first & mask) for first, mask, cast in picks]
 
     return decode
+
+
+def all_decodings(data: bytes) -> dict[str, str]:
+    """Registers in every way they could be meant: `uint16 ABCD` → text, as far as the registers suffice."""
+    found = {"registers": data.hex(" ", 2), "text": data.decode("ascii", "replace").replace("\ufffd", "?")}
+    for kind, count in sorted(_NUMBERS, key=lambda each: (each[1], each[0])):
+        for order in ORDERS if count > 1 else ("ABCD", "BADC"):
+            if 2 * count <= len(data):
+                value = Format(kind, count, order).decode(data[: 2 * count])
+                found[f"{kind}{16 * count} {order}"] = f"{value:.7g}" if isinstance(value, float) else str(value)
+    return found

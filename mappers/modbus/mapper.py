@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from device_models.model import Conversion, DataType
 from mappers.mapper import Batch, Failure, LinkLost, Mapper, NoAnswer, Point, Refused, Value
 from mappers.modbus import spelling
-from mappers.modbus.codec import Decode, bit_decoder, decoder
+from mappers.modbus.codec import Decode, all_decodings, bit_decoder, decoder
 from mappers.modbus.config import ModbusConfig, ModbusVisitor
 from mappers.modbus.formats import bits_of, check_span, format_of, length_of
 from mappers.modbus.plan import Block, Span, plan
@@ -92,6 +93,20 @@ class ModbusMapper(Mapper[ModbusConfig, ModbusVisitor]):
         self._proven.add(batch)
         self._good_units.add(batch.unit)
         return batch.decode(data)
+
+    def describe(self, batch: ModbusBatch) -> str:
+        block = batch.block
+        last = f"-{block.address + block.count - 1}" if block.count > 1 else ""
+        return f"unit {batch.unit}, {block.table} {block.address}{last}"
+
+    async def decodings(self, point: ModbusPoint) -> Mapping[str, str]:
+        if point.visitor.register in ("coil", "discrete"):
+            return {}
+        table, address = point.visitor.register, point.visitor.address
+        for count in (4, 2, 1):
+            with suppress(SlaveException):
+                return all_decodings(await self._line.read(point.config.unit, table, address, count))
+        return {}
 
     async def write(self, point: ModbusPoint, value: Value) -> None:
         visitor = point.visitor

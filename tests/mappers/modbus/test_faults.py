@@ -159,9 +159,9 @@ async def test_a_cut_connection_is_noticed_at_once_and_made_again(
         slave.twist = lambda _asked, _pdu: []  # a request is under way when the cut comes
         asked = len(slave.asked)
         await stage.until(lambda: len(slave.asked) > asked)
+        slave.twist = lambda _asked, pdu: [(0, pdu)]
         slave.hang_up()
         await stage.until(lambda: stage.side.quality(D, "low2") == "bad", 1)
-        slave.twist = lambda _asked, pdu: [(0, pdu)]
         await stage.until(lambda: stage.side.quality(D, "low2") == "good", 2)
         assert slave.connections == 2
 
