@@ -16,9 +16,10 @@ from device_models.protocols import ProtocolSchema
 from mappers.configuration import ConfigurationError, ConfigurationErrors
 from mappers.protocols import PROTOCOLS
 from mappers.runner import links
+from twinhub.errors import CommandError
 from twinhub.settings import settings_problems
 
-__all__ = ["Manifests", "read_manifests"]
+__all__ = ["Manifests", "good_devices", "read_manifests"]
 
 
 class Manifests(NamedTuple):
@@ -47,6 +48,14 @@ def read_manifests(path: Path) -> Manifests:
     wrong = {error.device_id for error in errors}
     devices = tuple(device for device_id, device in declared.devices.items() if device_id not in wrong)
     return Manifests(devices, tuple(sorted((*declared.problems, *problems, *settings_problems(path)))))
+
+
+def good_devices(path: Path) -> tuple[Device, ...]:
+    """The devices of a folder that has no errors; CommandError with all of them where it has."""
+    manifests = read_manifests(path)
+    if manifests.errors:
+        raise CommandError("\n".join(map(str, manifests.errors)))
+    return manifests.devices
 
 
 def _mapper_errors(devices: Collection[Device]) -> list[ConfigurationError]:
