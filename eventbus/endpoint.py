@@ -14,7 +14,7 @@ PORTS = {"mqtt": 1883, "mqtts": 8883}
 CONNECT_TIMEOUT = 10.0
 """Seconds for TCP and TLS together, and again for the broker's answer."""
 
-ProtocolT = TypeVar("ProtocolT", bound=asyncio.Protocol)
+ProtocolT = TypeVar("ProtocolT", bound=asyncio.BaseProtocol)
 
 
 @dataclass(frozen=True, slots=True)

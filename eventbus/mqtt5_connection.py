@@ -23,7 +23,7 @@ _DISCONNECT = mqtt5.DisconnectPacket().write()
 _PING = mqtt5.PingReqPacket().write()
 
 
-class Mqtt5Connection(Connection, asyncio.Protocol):
+class Mqtt5Connection(Connection, asyncio.BufferedProtocol):
     """Gives every packet of one read to `on_packets`, and tells by `on_writable` when the socket takes more again."""
 
     def __init__(
@@ -45,19 +45,22 @@ class Mqtt5Connection(Connection, asyncio.Protocol):
         self._ticker: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
 
-    # -- asyncio.Protocol -----------------------------------------------------------------------------------
+    # -- asyncio.BufferedProtocol ---------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's has another class
         self._transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
         self.writable = True
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        return self._reader.space()
+
+    def buffer_updated(self, count: int) -> None:
         self._heard = self._loop.time()
         try:
-            packets = self._reader.feed(data)
+            packets = self._reader.advance(count)
         except MalformedPacketError as error:
-            if data == _OLD_REFUSAL:
+            if self._reader.started_with(_OLD_REFUSAL):
                 self.failure = ProtocolRefusedError(f"MQTT broker {self._endpoint} does not speak MQTT 5")
             self.abort(f"it sent what we cannot take: {error}")
             return

@@ -22,6 +22,7 @@ HIGHEST_PUBLISH_ID = 0xFF00
 _QOS_0 = 0
 _ACKNOWLEDGEMENT = -1
 _DUPLICATE = 0x08
+_AT_MOST_ONCE = mqtt5.QoS.AT_MOST_ONCE
 _AT_LEAST_ONCE = mqtt5.QoS.AT_LEAST_ONCE
 
 
@@ -80,20 +81,25 @@ class SessionState:
 
     def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> bool:
         """Line up a message; False and counted as dropped when it cannot be (see `Transport.publish`)."""
-        if qos == 0 and not self._connected:
-            self.dropped += 1
-            return False
-        if self.queued >= self.max_queued:
-            self.dropped += 1
-            return False
-        packet_id = self._next_id() if qos else _QOS_0
+        packet_id = self._free_id() if qos else _QOS_0
         try:
-            wire = _encode(topic, payload, packet_id, retain=retain)
+            wire = _encode(topic, payload, packet_id, retain)
         except ValueError as error:
             log.warning("a message is dropped, %.80r cannot be its topic: %s", topic, error)
             self.dropped += 1
             return False
-        return self._line_up(packet_id, wire)
+        if not self._has_room(len(wire)) or not (qos or self._connected):
+            self.dropped += 1
+            return False
+        if qos:
+            self._last_id = packet_id
+            self._unacknowledged[packet_id] = wire
+        else:
+            self._queued_qos0 += 1
+        self.queued_bytes += len(wire)
+        if self._connected:
+            self._line.append((packet_id, wire))
+        return True
 
     def receipt(self, packet_id: int) -> int:
         """What stands for a received message until it is acknowledged: its identifier and its connection."""
@@ -111,18 +117,20 @@ class SessionState:
     def take(self, max_bytes: int) -> list[bytes]:
         """Encoded packets to write now: as many as the broker's window admits, and not many more bytes than asked."""
         out: list[bytes] = []
-        size = 0
+        size, room = 0, self._window - len(self._in_flight)
         while self._line and size < max_bytes:
             packet_id, wire = self._line[0]
             if packet_id > 0:
-                if len(self._in_flight) >= self._window:
+                if room <= 0:
                     break
+                room -= 1
                 self._in_flight.add(packet_id)
             self._line.popleft()
             if packet_id == _QOS_0:
                 self._forget_qos0([wire])
             if len(wire) > self._max_packet_size and packet_id != _ACKNOWLEDGEMENT:
                 self._drop_oversized(packet_id, len(wire))
+                room += packet_id > 0
                 continue
             out.append(wire)
             size += len(wire)
@@ -154,26 +162,14 @@ class SessionState:
             return False
         return self._line[0][0] <= 0 or len(self._in_flight) < self._window
 
-    def _line_up(self, packet_id: int, wire: bytes) -> bool:
-        if self.queued_bytes + len(wire) > self.max_queued_bytes:
-            self.dropped += 1
-            return False
-        if packet_id:
-            self._unacknowledged[packet_id] = wire
-        else:
-            self._queued_qos0 += 1
-        self.queued_bytes += len(wire)
-        if self._connected:
-            self._line.append((packet_id, wire))
-        return True
+    def _has_room(self, size: int) -> bool:
+        return self.queued_bytes + size <= self.max_queued_bytes and self.queued < self.max_queued
 
-    def _next_id(self) -> int:
-        packet_id = self._last_id
-        while True:
+    def _free_id(self) -> int:
+        packet_id = self._last_id % HIGHEST_PUBLISH_ID + 1
+        while packet_id in self._unacknowledged:
             packet_id = packet_id % HIGHEST_PUBLISH_ID + 1
-            if packet_id not in self._unacknowledged:
-                self._last_id = packet_id
-                return packet_id
+        return packet_id
 
     def _forget_qos0(self, wires: Sequence[bytes]) -> None:
         self._queued_qos0 -= len(wires)
@@ -192,11 +188,10 @@ def checked_topic(topic: str) -> str:
     return topic
 
 
-def _encode(topic: str, payload: bytes, packet_id: int, *, retain: bool) -> bytes:
-    if not packet_id:
-        return mqtt5.PublishPacket(checked_topic(topic), payload, retain=retain).write()
+def _encode(topic: str, payload: bytes, packet_id: int, retain: bool) -> bytes:
+    qos = _AT_LEAST_ONCE if packet_id else _AT_MOST_ONCE
     return mqtt5.PublishPacket(
-        checked_topic(topic), payload, qos=_AT_LEAST_ONCE, packet_id=packet_id, retain=retain
+        checked_topic(topic), payload, qos=qos, packet_id=packet_id or None, retain=retain
     ).write()
 
 
