@@ -8,19 +8,21 @@ All times are Unix milliseconds; all values are text, whatever the declared type
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 Quality = Literal["good", "uncertain", "bad"]
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""What every reader of these forms can hold; JSON itself has no bound."""
 
 
 class ValueMetadata(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """When a value was received and measured, and how far to trust it."""
 
-    timestamp: int = 0
+    timestamp: Int64 = 0
     """Receive time at the hub; only the hub sets it."""
-    sourceTimestamp: int = 0  # noqa: N815
+    sourceTimestamp: Int64 = 0  # noqa: N815
     """When the device was read, by the reporter's clock; 0 = not said."""
     quality: Quality = "good"
     reason: str = ""
@@ -37,8 +39,8 @@ class TwinValue(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
 class TwinVersion(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """The version vector of one side: changes made in the cloud, changes made at the edge."""
 
-    cloud: int = 0
-    edge: int = 0
+    cloud: Int64 = 0
+    edge: Int64 = 0
 
 
 class TypeMetadata(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
@@ -64,7 +66,7 @@ class TwinUpdate(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """`twin/update` and its result: property name → what changed, None deletes."""
 
     event_id: str = ""
-    timestamp: int = 0
+    timestamp: Int64 = 0
     twin: dict[str, MsgTwin | None] | None = None
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from twin.documents import MsgTwin, TwinUpdate, TwinValue, TwinVersion, TypeMetadata, ValueMetadata
+from twin.documents import Int64, MsgTwin, TwinUpdate, TwinValue, TwinVersion, TypeMetadata, ValueMetadata
 from twin.refused import BadRequest
 
 UPDATE_REASON = "Unmarshal update request body failed, please check the request"
@@ -26,14 +26,14 @@ class Get(Struct, frozen=True, gc=False):
     """`twin/get` and `membership/get`."""
 
     event_id: str = ""
-    timestamp: int = 0
+    timestamp: Int64 = 0
 
 
 class StateUpdate(Struct, frozen=True, gc=False):
     """`state/update`; attributes are ignored, as KubeEdge does on this topic."""
 
     event_id: str = ""
-    timestamp: int = 0
+    timestamp: Int64 = 0
     state: str = ""
 
 
