@@ -10,14 +10,19 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from twin.documents import MsgTwin, TwinChange, TwinValue, TwinVersion, TypeMetadata, ValueMetadata
-from twin.machine import DELETED, NOTHING, Outcome, Record, bury, check_type, limit_count
+from device_models import Property, limits
+from twin.documents import MsgTwin, TwinChange, TwinValue, TwinVersion, ValueMetadata
+from twin.machine import DELETED, NOTHING, Outcome, Record, bury, check_type, limit_count, type_metadata
 from twin.refused import Refused
 from twin.rules import Rules
+
+HIGHEST_VERSION = 2**53
+"""More than all changes ever made, and far enough from 64 bits that local changes can still count on from it."""
 
 
 def apply(
     twins: Mapping[str, Record],
+    declared: Mapping[str, Property],
     update: Mapping[str, MsgTwin | None],
     now: int,
     rules: Rules,
@@ -25,19 +30,33 @@ def apply(
     """A change made in the cloud: each side carries the version vector it was decided by.
 
     A side is taken when neither number of ours is greater than the sent one, else it lands in `refused`.
-    Raises `Refused` when an entry is null or lacks its metadata, or when a value is not of the type.
+    Raises `Refused` when an entry is null or lacks its metadata, when a value is not of the type, when a desired
+    one may not be set, or when a version is no count of changes.
     """
     outcome = Outcome()
     for name, sent in update.items():
         if sent is None or sent.metadata is None:
             raise Refused(400, f"cloud update of {name}: give metadata.type and the version of each value")
-        _take_from_cloud(outcome, name, twins.get(name), sent, now, rules)
+        _check_version(name, sent.expected_version)
+        _check_version(name, sent.actual_version)
+        _take_from_cloud(outcome, name, twins.get(name), sent, declared.get(name), now, rules)
     limit_count(twins, outcome, rules)
     return outcome
 
 
+def _check_version(name: str, version: TwinVersion | None) -> None:
+    if version and not (0 <= version.cloud <= HIGHEST_VERSION and 0 <= version.edge <= HIGHEST_VERSION):
+        raise Refused(400, f"cloud update of {name}: a version counts changes, from 0 to {HIGHEST_VERSION}")
+
+
 def _take_from_cloud(
-    outcome: Outcome, name: str, known: Record | None, sent: MsgTwin, now: int, rules: Rules
+    outcome: Outcome,
+    name: str,
+    known: Record | None,
+    sent: MsgTwin,
+    prop: Property | None,
+    now: int,
+    rules: Rules,
 ) -> None:
     assert sent.metadata is not None
     base = known or Record(NOTHING)
@@ -46,9 +65,12 @@ def _take_from_cloud(
     if sent.metadata.type == DELETED:
         _bury_from_cloud(outcome, name, known, sent, takes_expected, takes_actual)
         return
-    type_name = base.type if known and not known.deleted else sent.metadata.type
-    expected = _cloud_value(name, sent.expected, type_name, now, rules) if takes_expected else None
-    actual = _cloud_value(name, sent.actual, type_name, now, rules) if takes_actual else None
+    kept = base.shown.metadata if known and not known.deleted else None
+    metadata = kept or type_metadata(sent, prop, rules)
+    expected = _cloud_value(name, sent.expected, metadata.type, now, rules) if takes_expected else None
+    actual = _cloud_value(name, sent.actual, metadata.type, now, rules) if takes_actual else None
+    if prop and expected and (reason := limits.refusal(prop, expected.value or "")):
+        raise Refused(400, f"{name}: {reason}")
     if expected is None and actual is None:
         if known is None:
             outcome.document[name] = TwinChange()
@@ -56,12 +78,11 @@ def _take_from_cloud(
             outcome.refused[name] = known
         return
     optional = base.shown.optional if base.shown.optional is not None else sent.optional is not False
-    kept = base.shown.metadata if known and not known.deleted else TypeMetadata(type_name)
-    shown = MsgTwin(expected or base.shown.expected, actual or base.shown.actual, optional, kept)
+    shown = MsgTwin(expected or base.shown.expected, actual or base.shown.actual, optional, metadata)
     outcome.document[name] = TwinChange(known.shown if known and not known.deleted else None, shown)
     outcome.after[name] = Record(
         shown,
-        type_name,
+        metadata.type,
         sent.expected_version if expected else base.expected_version,
         sent.actual_version if actual else base.actual_version,
     )

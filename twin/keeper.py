@@ -108,7 +108,7 @@ class Keeper:
     def cloud_update(self, device_id: str, update: Mapping[str, MsgTwin | None]) -> Outcome:
         """Apply a change made in the cloud. Raises `Refused`; nothing is changed then."""
         twin = self._checked(device_id, update)
-        outcome = cloud_update.apply(twin.records, update, self.now(), self._rules)
+        outcome = cloud_update.apply(twin.records, twin.properties, update, self.now(), self._rules)
         self._remember(device_id, twin, outcome)
         return outcome
 

@@ -154,7 +154,7 @@ def _create(
     if wanted.metadata and wanted.metadata.type == DELETED:
         outcome.document[name] = TwinChange()
         return
-    metadata = _type_metadata(wanted, prop, rules)
+    metadata = type_metadata(wanted, prop, rules)
     expected = _expected(name, wanted.expected, metadata.type, prop, now, rules)
     actual = _actual(name, wanted.actual, None, metadata.type, prop, now, rules) if wanted.actual else None
     optional = wanted.optional is not False
@@ -176,7 +176,7 @@ def _advanced(value: TwinValue | None, version: TwinVersion | None) -> TwinVersi
     return _next(version or FIRST) if value else version
 
 
-def _type_metadata(wanted: MsgTwin, prop: Property | None, rules: Rules) -> TypeMetadata:
+def type_metadata(wanted: MsgTwin, prop: Property | None, rules: Rules) -> TypeMetadata:
     if prop is not None:
         return TypeMetadata(rules.type_of(prop.type), prop.unit)
     return TypeMetadata(wanted.metadata.type) if wanted.metadata else TypeMetadata("string")

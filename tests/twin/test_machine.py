@@ -42,7 +42,7 @@ class Device:
 
     def cloud(self, **update: MsgTwin | None) -> machine.Outcome:
         self.now += 1
-        outcome = cloud_update.apply(self.twins, update, self.now, self.rules)
+        outcome = cloud_update.apply(self.twins, self.declared, update, self.now, self.rules)
         self.twins.update(outcome.after)
         return outcome
 
@@ -214,6 +214,25 @@ def test_a_local_change_wins_over_a_cloud_that_has_not_seen_it() -> None:
     device.update(x=wish("5"))
     device.cloud(x=MsgTwin(TwinValue("9"), metadata=INT, expected_version=TwinVersion(9, 0)))
     assert device.twins["x"].shown.expected == TwinValue("5", ValueMetadata(1002))
+
+
+def test_a_wish_of_the_cloud_keeps_to_the_declared_limits() -> None:
+    speed = Property("speed", DataType.INT, AccessMode.READ_WRITE, minimum=0, maximum=3000, unit="rpm")
+    device = Device(speed, Property("level", DataType.INT))
+    for name, reason in (("speed", "3000"), ("level", "read-only")):
+        sent = MsgTwin(TwinValue("4000"), metadata=INT, expected_version=TwinVersion(1, 0))
+        with pytest.raises(Refused, match=reason):
+            device.cloud(**{name: sent})
+    device.cloud(speed=MsgTwin(TwinValue("2000"), metadata=TypeMetadata(), expected_version=TwinVersion(1, 0)))
+    assert device.twins["speed"].shown.metadata == TypeMetadata("int", "rpm"), "what is declared, not what is sent"
+
+
+@pytest.mark.parametrize("edge", [-1, 2**63 - 1])
+def test_a_version_that_no_count_of_changes_can_be_is_refused(edge: int) -> None:
+    """One more local change would make it a number that no journal holds."""
+    sent = MsgTwin(TwinValue("1"), metadata=INT, expected_version=TwinVersion(1, edge))
+    with pytest.raises(Refused, match="counts changes"):
+        Device().cloud(x=sent)
 
 
 def test_a_cloud_entry_without_metadata_is_refused() -> None:
