@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from eventbus import topics
-from eventbus.replay import Replay, digest
+from eventbus.replay import Handled, Replay, digest, refused
 from eventbus.topics import Address, Request
 from eventbus.transport import Message, Transport
 from twin import requests
@@ -37,6 +37,7 @@ logger = logging.getLogger("eventbus")
 
 encode = msgspec.json.Encoder().encode
 STORAGE_REASON = "the update could not be stored: "
+REFUSED_BEFORE = "this message was refused already when it came first; send it again to hear why"
 
 _RESULT = {
     Request.TWIN_UPDATE: topics.TWIN_RESULT,
@@ -87,10 +88,11 @@ class HubSide:
         self._empty_id = answer_on_empty_id
         self._addresses: dict[str, Address | None] = {}
         self._waiting = 0
+        self._resumed = False
         self._replay: Replay | None = None
         self._marker = b""
         self._marker_topic = topics.marker(node)
-        self._handlers: dict[Request, Callable[[Address, bytes, _Held], None]] = {
+        self._handlers: dict[Request, Callable[[Address, Message, _Held], None]] = {
             Request.TWIN_UPDATE: self._update,
             Request.TWIN_CLOUD_UPDATED: self._cloud_update,
             Request.TWIN_GET: self._get,
@@ -130,14 +132,16 @@ class HubSide:
     # ---- messages
 
     def _on_up(self, session_present: bool) -> None:
-        history = self._journal.handled() if session_present else []
-        self._replay = Replay(history) if history else None
-        if self._replay:
+        self._resumed, self._replay = session_present, None
+        if session_present:
             # comes back behind everything the broker had kept for us: what follows it is new
             self._marker = _new_id().encode()
             self._transport.publish(self._marker_topic, self._marker)
 
     def _on_messages(self, messages: Sequence[Message]) -> None:
+        if self._resumed:
+            # not before: a commit may have been under way when the connection stood, and failed since
+            self._resumed, self._replay = False, Replay(self._journal.handled())
         held = _Held()
         for message in messages:
             if message.receipt:
@@ -152,7 +156,7 @@ class HubSide:
                 self._replay = None
             return
         try:
-            self._handlers[address.request](address, message.payload, held)
+            self._handlers[address.request](address, message, held)
         except Refused as refusal:
             self._refuse(address, refusal, held)
 
@@ -207,25 +211,41 @@ class HubSide:
 
     # ---- the requests
 
-    def _update(self, address: Address, payload: bytes, held: _Held) -> None:
-        update, twin = requests.decode_update(payload)
-        try:
-            if self._is_repeat(address, update, payload):
-                self._answer_repeat(address, update, twin, held)
-            else:
-                self._apply(address, update, twin, held)
-        except Refused as refusal:
-            refusal.event_id = update.event_id
-            raise
+    def _update(self, address: Address, message: Message, held: _Held) -> None:
+        update, twin = requests.decode_update(message.payload)
+        self._once(
+            address,
+            message,
+            update,
+            lambda: self._apply(address, update, twin, held),
+            lambda: self._answer_repeat(address, update, twin, held),
+        )
 
-    def _is_repeat(self, address: Address, update: TwinUpdate, payload: bytes) -> bool:
-        if not update.event_id and not update.timestamp:
-            return False  # it does not name itself: two equal ones may both be meant
-        mark = digest(address.subject, payload)
-        if self._replay is not None and self._replay.is_repeat(mark):
-            return True
-        self._journal.mark_handled(mark)
-        return False
+    def _once(
+        self,
+        address: Address,
+        message: Message,
+        request: TwinUpdate | requests.StateUpdate,
+        apply: Callable[[], None],
+        answer_repeat: Callable[[], None],
+    ) -> None:
+        """Apply a message, or only answer it when the broker delivers it once more."""
+        mark = _mark(address, message, request)
+        handled = self._replay.find(mark) if mark and self._replay else None
+        if handled is Handled.ACCEPTED:
+            answer_repeat()
+            return
+        if handled is Handled.REFUSED:
+            raise Refused(400, REFUSED_BEFORE, request.event_id)
+        try:
+            apply()
+        except Refused as refusal:
+            refusal.event_id = request.event_id
+            if mark:
+                self._journal.mark_handled(refused(mark))
+            raise
+        if mark:
+            self._journal.mark_handled(mark)
 
     def _answer_repeat(
         self, address: Address, update: TwinUpdate, twin: Mapping[str, MsgTwin | None], held: _Held
@@ -252,8 +272,8 @@ class HubSide:
         if delta:
             held.add(address.prefix + topics.TWIN_DELTA, encode(TwinDelta(_new_id(), now, *delta)))
 
-    def _cloud_update(self, address: Address, payload: bytes, held: _Held) -> None:
-        update, twin = requests.decode_update(payload, requests.CLOUD_REASON)
+    def _cloud_update(self, address: Address, message: Message, held: _Held) -> None:
+        update, twin = requests.decode_update(message.payload, requests.CLOUD_REASON)
         try:
             outcome = self._keeper.cloud_update(address.subject, twin)
         except Refused as refusal:
@@ -266,35 +286,52 @@ class HubSide:
             held.add(address.prefix + topics.TWIN_DOCUMENT, encode(document))
         self._add_delta(address, now, held)
 
-    def _get(self, address: Address, payload: bytes, held: _Held) -> None:
-        get = requests.decode_get(payload)
+    def _get(self, address: Address, message: Message, held: _Held) -> None:
+        get = requests.decode_get(message.payload)
         shown = self._keeper.get(address.subject)
         if shown is None:
             raise Refused(404, f"Device {address.subject} not found while getting twin", get.event_id)
         result = TwinUpdate(get.event_id, self._keeper.now(), dict(shown))
         held.add(address.prefix + topics.TWIN_GET_RESULT, encode(result))
 
-    def _state(self, address: Address, payload: bytes, held: _Held) -> None:
-        update = requests.decode_state(payload)
-        try:
-            said = self._keeper.set_state(address.subject, update.state)
-        except Refused as refusal:
-            refusal.event_id = update.event_id
-            raise
-        held.stored.append((address, update.event_id))
-        result = StateResult(_new_id(), self._keeper.now(), said)
-        held.add(address.prefix + topics.STATE_RESULT, encode(result))
+    def _state(self, address: Address, message: Message, held: _Held) -> None:
+        update = requests.decode_state(message.payload)
+        self._once(
+            address,
+            message,
+            update,
+            lambda: self._set_state(address, update, held),
+            lambda: self._answer_state(address, held),
+        )
 
-    def _membership(self, address: Address, payload: bytes, held: _Held) -> None:
+    def _set_state(self, address: Address, update: requests.StateUpdate, held: _Held) -> None:
+        self._keeper.set_state(address.subject, update.state)
+        held.stored.append((address, update.event_id))
+        self._answer_state(address, held)
+
+    def _answer_state(self, address: Address, held: _Held) -> None:
+        said = self._keeper.state(address.subject)
+        if said is not None:
+            held.add(address.prefix + topics.STATE_RESULT, encode(StateResult(_new_id(), self._keeper.now(), said)))
+
+    def _membership(self, address: Address, message: Message, held: _Held) -> None:
         """Answered in the own node's name, whichever node was asked, as KubeEdge does."""
         own = address._replace(prefix=topics.of_node(self._node, ""))
         try:
-            get = requests.decode_get(payload, requests.MEMBERSHIP_REASON)
+            get = requests.decode_get(message.payload, requests.MEMBERSHIP_REASON)
         except BadRequest as fault:
             self._refuse(own, fault, held)
         else:
             members = MembershipGetResult(get.event_id, self._keeper.now(), self._keeper.members())
             held.add(own.prefix + topics.MEMBERSHIP_GET_RESULT, encode(members))
+
+
+def _mark(address: Address, message: Message, request: TwinUpdate | requests.StateUpdate) -> bytes:
+    """What a message is recognised by; empty when it cannot or need not be. QoS 0 never comes twice, and overtakes
+    what comes again. What does not name itself may be meant when it is equal."""
+    if not message.receipt or not (request.event_id or request.timestamp):
+        return b""
+    return digest(address.subject, message.payload)
 
 
 def _new_id() -> str:

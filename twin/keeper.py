@@ -126,6 +126,11 @@ class Keeper:
             return None
         return machine.delta({name: twin.records[name] for name in sorted(twin.wished)})
 
+    def state(self, device_id: str) -> DeviceState | None:
+        """What a member said of itself last; None when it is no member."""
+        twin = self._devices.get(device_id)
+        return DeviceState(twin.device.name, twin.state, twin.last_online) if twin else None
+
     def set_state(self, device_id: str, state: str) -> DeviceState:
         """A member says how it is. Raises `Refused` for an unknown device or word."""
         twin = self._devices.get(device_id)

@@ -238,6 +238,90 @@ async def test_an_older_value_that_comes_again_does_not_go_over_a_newer_one(tmp_
         assert transport.acknowledged == [1, 2, 3, 4, 5, 6, 3, 4, 5, 9, 3]
 
 
+@dataclass
+class Resumed:
+    """A hub on a stale transport."""
+
+    keeper: Keeper
+    journal: Journal
+    transport: Stale
+
+    async def deliver(self, *messages: Message) -> list[Any]:
+        """What is answered on result topics."""
+        self.transport.published.clear()
+        self.transport.on_messages(messages)  # type: ignore[attr-defined]
+        await self.journal.flush()
+        return [json.loads(body) for topic, body in self.transport.published if topic.endswith("result")]
+
+    def speed(self) -> str | None:
+        shown = self.keeper.get("default/pump")
+        assert shown is not None
+        assert shown["speed"].actual is not None
+        return shown["speed"].actual.value
+
+
+@asynccontextmanager
+async def resumed(path: Path, *handled: Message) -> AsyncIterator[Resumed]:
+    """A hub that handled these messages, and has just reconnected to a broker that kept its session."""
+    async with Journal(path / "j.db") as journal:
+        keeper, transport = Keeper(journal), Stale()
+        HubSide(transport, keeper, journal, NODE)  # type: ignore[arg-type]
+        keeper.declare([PUMP])
+        hub = Resumed(keeper, journal, transport)
+        transport.on_up(False)  # type: ignore[attr-defined]
+        await hub.deliver(*handled)
+        transport.on_up(True)  # type: ignore[attr-defined]
+        yield hub
+
+
+def message(body: dict[str, Any], topic: str = "", receipt: int = 1) -> Message:
+    return Message(topic or update(), json.dumps(body).encode(), receipt, False)
+
+
+async def test_a_message_of_qos_0_between_repeats_does_not_make_them_new(tmp_path: Path) -> None:
+    """It was published just now, and the broker lets it overtake what waits for us."""
+    one, two = (message(reports(f"e-{n}", speed=str(n))) for n in (1, 2))
+    async with resumed(tmp_path, one, two) as hub:
+        await hub.deliver(message(reports("fresh", speed="3"), receipt=0), one)
+        assert hub.speed() == "3"
+
+
+async def test_a_repeat_of_what_was_refused_is_not_answered_as_done(tmp_path: Path) -> None:
+    good, bad = message(reports("good", speed="1")), message(reports("bad", speed="fast"))
+    async with resumed(tmp_path, bad, good) as hub:
+        first, second = await hub.deliver(bad, good)
+        assert (first["event_id"], first["code"]) == ("bad", 400)
+        assert (second["event_id"], "code" in second) == ("good", False)
+
+
+async def test_a_state_that_comes_again_does_not_go_over_a_newer_one(tmp_path: Path) -> None:
+    topic = topics.of_device("default/pump", topics.STATE_UPDATE)
+    online, offline = (message({"event_id": word, "state": word}, topic) for word in ("online", "offline"))
+    async with resumed(tmp_path, online, offline) as hub:
+        (answer,) = await hub.deliver(online)
+        assert answer["device"] == {"name": "pump", "state": "offline"}
+        assert hub.keeper.members()[0].state == "offline"
+
+
+async def test_a_repeat_of_what_the_disk_refused_meanwhile_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection is lost while a commit is under way, which fails after the next one stands."""
+    monkeypatch.setattr(journal_module, "ATTEMPTS", 1)
+    async with resumed(tmp_path, message(reports("good", speed="1"))) as hub:
+        hub.journal._db.execute("PRAGMA busy_timeout = 10")
+        other = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        lost = message(reports("lost", speed="2"))
+        hub.transport.on_messages([lost])  # type: ignore[attr-defined]
+        hub.transport.on_up(True)  # type: ignore[attr-defined]
+        with pytest.raises(sqlite3.OperationalError):
+            await hub.journal.flush()
+        other.close()
+        assert "code" not in (await hub.deliver(lost))[0]
+        assert hub.speed() == "2"
+
+
 async def test_a_disk_that_fails_is_answered_500_and_nothing_stays(
     tmp_path: Path, broker: PrivateBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventbus.replay import Replay, digest
+from eventbus.replay import Handled, Replay, digest, refused
 
 
 def repeats(history: list[str], delivered: list[str]) -> list[bool]:
     replay = Replay([digest("d", text.encode()) for text in history])
-    return [replay.is_repeat(digest("d", text.encode())) for text in delivered]
+    return [replay.find(digest("d", text.encode())) is not None for text in delivered]
 
 
 def test_the_old_part_is_recognised_and_the_new_is_not() -> None:
@@ -23,6 +23,18 @@ def test_holes_in_what_is_repeated_do_not_matter() -> None:
 
 def test_without_history_everything_is_new() -> None:
     assert repeats([], ["1"]) == [False]
+
+
+def test_what_was_refused_is_recognised_as_refused() -> None:
+    """A message that was refused, then sent again and accepted, is both, in this order."""
+    first, second = digest("d", b"1"), digest("d", b"2")
+    replay = Replay([refused(first), second, first])
+    assert [replay.find(mark) for mark in (first, second, first, second)] == [
+        Handled.REFUSED,
+        Handled.ACCEPTED,
+        Handled.ACCEPTED,
+        None,
+    ]
 
 
 def test_the_same_payload_of_another_device_is_another_message() -> None:
