@@ -15,6 +15,8 @@ from typing import Generic, Protocol, TypeVar
 
 SLOT = 0.1
 """Seconds between two slots."""
+ROUNDING = 1e-6
+"""Of a period; a grid point is reached this early already, or it would be met twice."""
 
 
 class Periodic(Protocol):
@@ -65,7 +67,7 @@ class Timetable(Generic[C]):
 
     def finished(self, cycle: C, now: float) -> None:
         """Due at its next grid point; those that have passed meanwhile are skipped and counted."""
-        next_point = math.floor((now - cycle.origin) / cycle.period) + 1
+        next_point = math.floor((now - cycle.origin) / cycle.period + ROUNDING) + 1
         due = cycle.origin + next_point * cycle.period
         cycle.skipped += max(0, round((due - cycle.planned) / cycle.period) - 1)
         cycle.planned = due

@@ -161,8 +161,8 @@ async def test_a_cut_connection_is_noticed_at_once_and_made_again(
         await stage.until(lambda: len(slave.asked) > asked)
         slave.twist = lambda _asked, pdu: [(0, pdu)]
         slave.hang_up()
-        await stage.until(lambda: stage.side.quality(D, "low2") == "bad", 1)
-        await stage.until(lambda: stage.side.quality(D, "low2") == "good", 2)
+        await stage.until(lambda: stage.side.quality(D, "low2") == "bad")
+        await stage.until(lambda: stage.side.quality(D, "low2") == "good")
         assert slave.connections == 2
 
 
