@@ -38,6 +38,7 @@ logger = logging.getLogger("eventbus")
 encode = msgspec.json.Encoder().encode
 STORAGE_REASON = "the update could not be stored: "
 REFUSED_BEFORE = "this message was refused already when it came first; send it again to hear why"
+REMEMBERED_TOPICS = 50_000
 
 _RESULT = {
     Request.TWIN_UPDATE: topics.TWIN_RESULT,
@@ -86,7 +87,7 @@ class HubSide:
         self._journal = journal
         self._node = node
         self._empty_id = answer_on_empty_id
-        self._addresses: dict[str, Address | None] = {}
+        self._addresses: dict[str, Address] = {}
         self._waiting = 0
         self._resumed = False
         self._replay: Replay | None = None
@@ -161,14 +162,16 @@ class HubSide:
             self._refuse(address, refusal, held)
 
     def _address(self, topic: str) -> Address | None:
-        """Topics repeat: taking one apart is worth remembering, but not without bound."""
-        try:
-            return self._addresses[topic]
-        except KeyError:
-            if len(self._addresses) >= 50_000:
-                self._addresses.clear()
-            address = self._addresses[topic] = topics.parse(topic)
-            return address
+        """The topics of members repeat: taking one apart is worth remembering. Others may be of any number and
+        length, and are not remembered."""
+        address = self._addresses.get(topic)
+        if address is None:
+            address = topics.parse(topic)
+            if address and self._keeper.device(address.subject):
+                if len(self._addresses) >= REMEMBERED_TOPICS:
+                    self._addresses.clear()
+                self._addresses[topic] = address
+        return address
 
     def _refuse(self, address: Address, refusal: Refused, held: _Held) -> None:
         end, now = _RESULT[address.request], self._keeper.now()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -320,6 +321,19 @@ async def test_a_repeat_of_what_the_disk_refused_meanwhile_is_new(
         other.close()
         assert "code" not in (await hub.deliver(lost))[0]
         assert hub.speed() == "2"
+
+
+async def test_topics_of_strangers_are_not_remembered(tmp_path: Path) -> None:
+    """They may be 64 KiB long, each another one."""
+    async with resumed(tmp_path) as hub:
+        tracemalloc.start()
+        for n in range(200):
+            stranger = topics.of_device(f"{n}{'x' * 60_000}", topics.TWIN_GET)
+            assert (await hub.deliver(message({}, stranger)))[0]["code"] == 404
+        hub.transport.published.clear()
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert held < 2_000_000
 
 
 async def test_a_disk_that_fails_is_answered_500_and_nothing_stays(
