@@ -90,6 +90,7 @@ class HubSide:
         self._addresses: dict[str, Address] = {}
         self._waiting = 0
         self._resumed = False
+        self._told_of_retained = False
         self._replay: Replay | None = None
         self._marker = b""
         self._marker_topic = topics.marker(node)
@@ -156,10 +157,20 @@ class HubSide:
             if message.topic == self._marker_topic and message.payload == self._marker:
                 self._replay = None
             return
+        if message.retained:
+            self._tell_of_retained(message.topic)
+            return
         try:
             self._handlers[address.request](address, message, held)
         except Refused as refusal:
             self._refuse(address, refusal, held)
+
+    def _tell_of_retained(self, topic: str) -> None:
+        """It was handled when it was published, and comes again with every subscription: as old as it may be, it
+        would go over newer values."""
+        if not self._told_of_retained:
+            self._told_of_retained = True
+            logger.warning("%.200s: the broker's retained copy is passed over, as all are; publish unretained", topic)
 
     def _address(self, topic: str) -> Address | None:
         """The topics of members repeat: taking one apart is worth remembering. Others may be of any number and

@@ -190,6 +190,21 @@ async def test_what_is_sent_while_the_hub_is_away_is_processed_in_order(
                 assert (await app.next("update/result"))[1]["event_id"] == f"e-{n}"
 
 
+async def test_a_retained_copy_does_not_go_over_what_came_after_it(tmp_path: Path, broker: PrivateBroker) -> None:
+    app = App(broker)
+    async with app.transport:
+        async with hub(tmp_path, broker, expiry=600):
+            app.transport.publish(update(), json.dumps(reports("first", speed="1")).encode(), retain=True)
+            assert (await app.next("update/result"))[1]["event_id"] == "first"
+            app.send(update(), reports("second", speed="2"))
+            await app.next("update/result")
+        async with hub(tmp_path, broker, expiry=600):
+            app.send(update(), reports("third", other="3"))
+            assert (await app.next("update/result"))[1]["event_id"] == "third"
+            app.send(topics.of_device("default/pump", topics.TWIN_GET), {})
+            assert (await app.next("get/result"))[1]["twin"]["speed"]["actual"]["value"] == "2"
+
+
 class Stale:
     """A transport that delivers what a broker would that came back from an older state of its files."""
 
