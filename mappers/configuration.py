@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar, get_args, get_origin
+from functools import lru_cache
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -16,6 +17,7 @@ from mappers.mapper import DEFAULT_TIMEOUT, Mapper, Point
 T = TypeVar("T", bound=Struct)
 AnyMapper = Mapper[Any, Any]
 AnyPoint = Point[Any, Any]
+Tidy = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 class ConfigurationError(Exception):
@@ -91,8 +93,23 @@ class _Wrong(Exception):
         self.problem = problem
 
 
-def _decode(form: type[T], raw: Mapping[str, Any], tidy: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> T:
-    """Lenient where nothing is lost: numbers and truths may come as text."""
+def _decode(form: type[T], raw: Mapping[str, Any], tidy: Tidy) -> T:
+    """Lenient where nothing is lost: numbers and truths may come as text. The devices of a model mostly say the
+    same, so what was decoded once is kept."""
+    items = tuple((name, value, type(value)) for name, value in raw.items())
+    try:
+        hash(items)
+    except TypeError:  # it holds lists or objects
+        return _decode_once(form, raw, tidy)
+    return cast(T, _decode_again(form, items, tidy))
+
+
+@lru_cache(maxsize=1024)
+def _decode_again(form: type[Struct], items: tuple[tuple[str, Any, type], ...], tidy: Tidy) -> Struct:
+    return _decode_once(form, {name: value for name, value, _ in items}, tidy)
+
+
+def _decode_once(form: type[T], raw: Mapping[str, Any], tidy: Tidy) -> T:
     try:
         return msgspec.convert(tidy(raw), form, strict=False)
     except msgspec.ValidationError as error:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from device_models.model import DataType, Property
-from mappers.modbus.codec import Format, Kind
+from mappers.modbus.codec import Format, Kind, Order
 from mappers.modbus.config import ModbusConfig, ModbusVisitor, Type
 
 
@@ -15,15 +16,19 @@ def format_of(prop: Property, config: ModbusConfig, visitor: ModbusVisitor) -> F
     Without a type that names a width, as in KubeEdge: `count` registers are an unsigned number, a 32-bit float for
     two registers of a float or double, a 64-bit float for four.
     """
+    return _format_of(prop.type, visitor.byte_order(config.order), visitor)
+
+
+@lru_cache(maxsize=1024)
+def _format_of(type_: DataType, order: Order, visitor: ModbusVisitor) -> Format:
     if visitor.register in ("coil", "discrete"):
         raise ValueError("bits have no register format")
-    truth = prop.type is DataType.BOOLEAN
-    order = visitor.byte_order(config.order)
+    truth = type_ is DataType.BOOLEAN
     if visitor.bit is not None:
         if visitor.type not in (None, "bool", "int") or visitor.count not in (None, 1):
             raise ValueError("bit picks one bit of one register: leave type and count out")
         return Format("bit", 1, order, visitor.bit, truth=truth)
-    kind, count = _kind_of(prop, visitor)
+    kind, count = _kind_of(type_, visitor)
     if visitor.count not in (None, count):
         raise ValueError(f"{visitor.type} has {count} registers, not {visitor.count}: leave count out")
     return Format(kind, count, order, truth=truth)
@@ -40,10 +45,10 @@ _TYPES: dict[DataType, Type] = {
 }
 
 
-def _kind_of(prop: Property, visitor: ModbusVisitor) -> tuple[Kind, int]:
-    word = visitor.type or _TYPES.get(prop.type)
+def _kind_of(type_: DataType, visitor: ModbusVisitor) -> tuple[Kind, int]:
+    word = visitor.type or _TYPES.get(type_)
     if word is None:
-        raise ValueError(f"Modbus has no {prop.type}; known are {', '.join(_TYPES)}")
+        raise ValueError(f"Modbus has no {type_}; known are {', '.join(_TYPES)}")
     sized = _SIZED.fullmatch(word)
     if sized:
         return sized[1], int(sized[2]) // 16  # type: ignore[return-value]

@@ -44,10 +44,12 @@ def tidy_config(raw: Mapping[str, Any]) -> dict[str, Any]:
     """KubeEdge's and other spellings of `protocol.configData` in ours. ValueError when two say the same thing."""
     flat: dict[str, Any] = {}
     for name, value in raw.items():
-        if name.lower() in NESTED and isinstance(value, Mapping):
-            flat |= tidy_config(value)
-        elif value is not None and name.lower() not in UNUSED_CONFIG:
-            _put(flat, _CONFIG_NAMES.get(name.lower(), name), _config_word(name.lower(), value))
+        word = str(name).lower()
+        if word in NESTED and isinstance(value, Mapping):
+            for inner, its_value in tidy_config(value).items():
+                _put(flat, inner, its_value)
+        elif value is not None and word not in UNUSED_CONFIG:
+            _put(flat, _CONFIG_NAMES.get(word, str(name)), _config_word(word, value))
     if flat.get("mode") == "rtu" and flat.get("host"):
         flat["mode"] = "rtuovertcp"
     return flat
@@ -57,10 +59,12 @@ def tidy_visitor(raw: Mapping[str, Any]) -> dict[str, Any]:
     """The same for `visitors.configData`."""
     flat: dict[str, Any] = {}
     for name, value in raw.items():
-        if name.lower() == "modbus" and isinstance(value, Mapping):
-            flat |= tidy_visitor(value)
-        elif value is not None and name.lower() not in UNUSED_VISITOR:
-            _put(flat, _VISITOR_NAMES.get(name.lower(), name), _visitor_word(name.lower(), value))
+        word = str(name).lower()
+        if word == "modbus" and isinstance(value, Mapping):
+            for inner, its_value in tidy_visitor(value).items():
+                _put(flat, inner, its_value)
+        elif value is not None and word not in UNUSED_VISITOR:
+            _put(flat, _VISITOR_NAMES.get(word, str(name)), _visitor_word(word, value))
     if flat.get("count") == 0:  # KubeEdge's samples have limit: 0 where they mean a single one
         del flat["count"]
     return flat
