@@ -32,6 +32,8 @@ SYSTEM_PLACES = ("/usr/local/sbin", "/usr/sbin")
 """Where a distribution puts daemons: often on root's PATH only."""
 FIRST_DELAY = 0.05
 LONGEST_DELAY = 10.0
+STABLE_AFTER = 1.0
+"""Seconds a broker must have run before the waiting times start from the beginning."""
 
 _CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x05\x00\x00"
 """MQTT 3.1.1, clean session, no client id: every broker answers it."""
@@ -73,6 +75,7 @@ class PrivateBroker:
         self._program: Program
         self._child: ChildProcess
         self._stack = AsyncExitStack()
+        self._delays = full_jitter(FIRST_DELAY, LONGEST_DELAY)
 
     @property
     def kind(self) -> Kind:
@@ -92,7 +95,7 @@ class PrivateBroker:
         """Start it. Returns when it accepts MQTT; BusError when it cannot run, with its last words."""
         self._program = find_program(self._wanted)
         if self.kind == "nats":
-            log.info("mosquitto is not installed; nats-server stands in for it (MQTT 3.1.1)")
+            log.info("nats-server stands in for mosquitto: MQTT 3.1.1 only, and slower")
         self._write_config()
         self._child = await self._start()
         self._stack.push_async_callback(self._stop)
@@ -167,15 +170,18 @@ class PrivateBroker:
     async def _watch(self) -> None:
         clock = asyncio.get_running_loop().time
         while True:
+            since = clock()
             how = await self._child.ended()
             gone_at = clock()
+            if gone_at - since > STABLE_AFTER:
+                self._delays = full_jitter(FIRST_DELAY, LONGEST_DELAY)
             log.warning("broker %s on %s is gone (%s); restarting it", self._child.name, self.url, how)
             await self._restart()
             log.info("broker %s on %s is back after %.1f s", self._child.name, self.url, clock() - gone_at)
 
     async def _restart(self) -> None:
         told = False
-        for delay in full_jitter(FIRST_DELAY, LONGEST_DELAY):
+        for delay in self._delays:
             await asyncio.sleep(delay)
             try:
                 self._child = await self._start()

@@ -50,11 +50,13 @@ class Endpoint:
                 else:
                     await loop.create_connection(lambda: protocol, self.host, self.port, ssl=self.tls)
         except ssl.SSLError as error:
-            raise self.refusal(error) from None
+            raise self.tls_failure(error) from None
         return protocol
 
-    def refusal(self, error: ssl.SSLError) -> BusError:
-        """What to tell the user about a failed TLS handshake."""
+    def tls_failure(self, error: ssl.SSLError) -> OSError | BusError:
+        """What a failed handshake means: OSError when the broker only went away, else what the user can do."""
+        if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            return ConnectionError(f"it closed the connection during the TLS handshake with {self}")
         if isinstance(error, ssl.SSLCertVerificationError):
             advice = "give the CA that signed the broker's certificate, and use the host name it was made for"
         else:

@@ -68,7 +68,7 @@ class Mqtt5Connection(Connection, asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if isinstance(exc, ssl.SSLError):
-            self.failure = self._endpoint.refusal(exc)
+            self.failure = self._endpoint.tls_failure(exc)
         self._end(str(exc) if exc else "it closed the connection")
 
     def pause_writing(self) -> None:

@@ -198,7 +198,7 @@ class PahoTransport(ReconnectingTransport[PahoConnection]):
         try:
             await self._reading.open(self.session.keepalive)
         except ssl.SSLError as error:
-            raise self.endpoint.refusal(error) from None
+            raise self.endpoint.tls_failure(error) from None
         return self._reading
 
     async def _introduce(self, connection: PahoConnection) -> bool:

@@ -98,7 +98,10 @@ class ReconnectingTransport(ABC, Generic[ConnectionT]):
         try:
             await self._connect()
         except OSError as error:
-            log.warning("MQTT broker %s cannot be reached yet (%s); waiting for it", self.endpoint, _words(error))
+            # who refuses our certificate, or the lack of one, may close before we can read why
+            hint = "; does it ask for a certificate?" if self.endpoint.tls else ""
+            problem = str(error) or type(error).__name__
+            log.warning("MQTT broker %s cannot be reached yet (%s); waiting for it%s", self.endpoint, problem, hint)
             while not await self._try_later(refused=_raise):
                 pass
             log.info("MQTT broker %s is there", self.endpoint)
@@ -242,10 +245,6 @@ class ReconnectingTransport(ABC, Generic[ConnectionT]):
         return BusError(
             f"MQTT broker {self.endpoint} refuses the subscription {', '.join(refused)}; let user {user} read it"
         )
-
-
-def _words(error: OSError) -> str:
-    return str(error) or type(error).__name__
 
 
 def _raise(error: BusError) -> None:
