@@ -18,7 +18,7 @@ from mappers.protocols import PROTOCOLS
 from twin.journal import Journal
 from twin.keeper import Keeper
 from twin.rules import Rules
-from twin.store import open_store
+from twin.store import StoreError, open_store
 from twinhub.bus_session import BusSessions
 from twinhub.declared import Declared
 from twinhub.mapper_host import MapperHost
@@ -96,7 +96,10 @@ class Edge:
         for device_id, wanted in self._declared.news(devices).items():
             if refusal := self._hub.wish(device_id, wanted):
                 logger.error("%s: the desired values of its manifest are refused: %s", device_id, refusal)
-        await self._declared.remember(devices)
+        try:
+            await self._declared.remember(devices)
+        except StoreError as error:
+            logger.error("what is declared could not be noted, so its wishes will count as new next time: %s", error)
 
     async def _broker(self) -> str:
         """The address of the broker: the one that is configured, or of our own, started here."""

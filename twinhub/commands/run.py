@@ -39,6 +39,7 @@ from pathlib import Path
 import msgspec
 
 from eventbus.transport import BusError
+from mappers.configuration import ConfigurationErrors
 from twin.migrations import NewerSchemaError
 from twin.store import StoreError
 from twinhub import live
@@ -71,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         with locked(options.state_dir or folder / NAME) as state:
             run_until_signalled(_serve(folder, settings, state))
-    except (BusError, StoreError, NewerSchemaError, sqlite3.Error) as error:
+    except (BusError, ConfigurationErrors, StoreError, NewerSchemaError, sqlite3.Error, OSError) as error:
         raise CommandError(str(error)) from error
     return 0
 
