@@ -72,9 +72,9 @@ class Channel:
         try:
             value: Any = raw if self._conversion is None else apply(self._conversion, raw)  # type: ignore[arg-type]
             text = self._text_of(value)
-        except (ValueError, TypeError) as error:
+            reason = "" if self._is_plausible(value) else remark(self._property, text) or ""
+        except (ValueError, TypeError, ArithmeticError) as error:
             return self.fail(str(error))
-        reason = "" if self._is_plausible(value) else remark(self._property, text) or ""
         quality = "uncertain" if reason else "good"
         if self._deadband and not self._is_news(value, time, always=always or quality != self.quality):
             return None
@@ -108,6 +108,8 @@ class Channel:
             return self._wish_text
         if type(value) is float and not math.isfinite(value):
             raise ValueError(f"the device says {value}")
+        if value is None:
+            raise ValueError("no value")
         return to_text(self._type, value)
 
     def _is_wish(self, value: Any) -> bool:

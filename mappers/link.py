@@ -89,7 +89,10 @@ class Link:
             await asyncio.sleep(next(delays))
 
     def _hear(self, device_id: str, open_wishes: Mapping[str, str]) -> None:
-        self._fulfilment.hear(device_id, open_wishes)
+        try:
+            self._fulfilment.hear(device_id, open_wishes)
+        except Exception as error:  # noqa: BLE001 - it would end the connection to the bus, for all devices
+            self._defect(error)
         self._wake.set()
 
     async def _once(self) -> str:
@@ -225,7 +228,7 @@ class Link:
             self._health.report(self._stations[device_id], of_device)
 
     def _defect(self, error: Exception) -> str:
-        what = f"defect in the mapper: {type(error).__name__}: {error}"
+        what = f"defect in the mapper: {type(error).__name__}: {error}"[:500]
         if what not in self._defects and len(self._defects) < 10:
             self._defects.add(what)
             log.error("%s: %s; going on", self.name, what, exc_info=error)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Hashable, Iterable
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
 from device_models.model import Device
 from eventbus.device_side import DeviceSide
 from mappers.configuration import AnyMapper, ConfigurationError, ConfigurationErrors, points_of
-from mappers.link import Link, LinkStatistics
+from mappers.link import LONGEST_DELAY, Link, LinkStatistics
 from mappers.protocols import Protocol
+
+log = logging.getLogger("mappers")
 
 
 class Changes(NamedTuple):
@@ -113,7 +116,7 @@ class MapperRunner:
     def _start(self, key: Hashable, plan: Plan) -> None:
         link = Link(plan.name, plan.mapper, self._side)
         link.join()
-        self._running[key] = _Running(plan, link, self._tasks.create_task(link.run(), name=plan.name))
+        self._running[key] = _Running(plan, link, self._tasks.create_task(_keep(link), name=plan.name))
 
     async def _stop(self, keys: list[Hashable]) -> None:
         stopping = [self._running.pop(key).task for key in keys]
@@ -121,3 +124,13 @@ class MapperRunner:
             task.cancel()
         if stopping:
             await asyncio.wait(stopping)
+
+
+async def _keep(link: Link) -> NoReturn:
+    """A link that ends is a defect of ours; it must not end the others."""
+    while True:
+        try:
+            await link.run()
+        except Exception as error:
+            log.error("%s: ended by a defect, beginning again", link.name, exc_info=error)
+        await asyncio.sleep(LONGEST_DELAY)

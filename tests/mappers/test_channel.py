@@ -108,6 +108,21 @@ def test_truth_text_and_bytes() -> None:
     assert channel(DataType.BYTES).accept(b"\x00\xff", 1) == Reading("x", "AP8=", 1)
 
 
+@pytest.mark.parametrize("raw", [None, [], {}, object(), "five", 10**400])
+@pytest.mark.parametrize("type_", [DataType.INT, DataType.DOUBLE])
+def test_what_a_protocol_should_not_have_read_is_bad_and_no_crash(raw: Any, type_: DataType) -> None:
+    for it in (channel(type_), channel(type_, Conversion(scale=0.5, offset=1), minimum=0, maximum=5)):
+        reading = it.accept(raw, 1)
+        assert reading is not None
+        assert (reading.value, reading.quality, bool(reading.reason)) == (None, "bad", True)
+
+
+def test_nothing_is_not_false() -> None:
+    reading = channel(DataType.BOOLEAN).accept(None, 1)  # type: ignore[arg-type]
+    assert reading is not None
+    assert (reading.value, reading.quality) == (None, "bad")
+
+
 def test_a_conversion_of_text_is_bad_and_no_crash() -> None:
     reading = channel(DataType.STRING, Conversion(scale=2.5)).accept("abc", 1)
     assert reading is not None

@@ -78,3 +78,24 @@ async def test_leaving_closes_every_link(stage: Any) -> None:
     async with stage.run(stage.device("a", "x"), stage.device("b", "x", config={"timeout": 60})):
         await stage.until(lambda: stage.side.value(A, "x"))
     assert sorted(stage.world.closes) == ["a", "b"]
+
+
+async def test_a_defect_of_the_framework_ends_no_other_link(
+    stage: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("mappers.runner.LONGEST_DELAY", 0.05)
+    stage.thing("a", x=1)
+    stage.thing("b", x=2)
+    stage.world.unreachable.add("a")
+    spoilt = {"yes"}
+
+    def lost(health: Any, reason: str) -> None:
+        if spoilt:
+            raise RuntimeError("surprise")
+
+    monkeypatch.setattr("mappers.health.Health.lost", lost)
+    async with stage.run(stage.device("a", "x"), stage.device("b", "x")):
+        await stage.until(lambda: caplog.text.count("beginning again") >= 2 and stage.side.value(B, "x") == "2")
+        spoilt.clear()
+        stage.world.unreachable.clear()
+        await stage.until(lambda: stage.side.value(A, "x") == "1")
