@@ -49,10 +49,12 @@ OnWishes = Callable[[Mapping[str, str]], None]
 
 
 class DeviceSideStatistics(NamedTuple):
-    """Depths, and counts since the start."""
+    """Depths and age now, counts since the start."""
 
     waiting_reports: int
     waiting_readings: int
+    oldest: float
+    """Seconds for which the oldest report has waited for its answer."""
     folded_readings: int
     repeated_messages: int
     refused_messages: int
@@ -90,7 +92,7 @@ class DeviceSide:
         self._most_readings = most_readings
         self._devices: dict[str, _Device] = {}
         self._waiting = 0
-        self._gone = DeviceSideStatistics(0, 0, 0, 0, 0)
+        self._gone = DeviceSideStatistics(0, 0, 0.0, 0, 0, 0)
         self._questions = QuestionWindow()
         self._encode = device_messages.report_writer()
         self._subscribed = False
@@ -143,7 +145,7 @@ class DeviceSide:
         device = self._devices[device_id]
         queue = device.queue
         self._waiting -= queue.size
-        queue.add(readings)
+        queue.add(readings, _now())
         while self._waiting + queue.size > self._most_readings and queue.fold():
             pass
         self._waiting += queue.size
@@ -164,13 +166,16 @@ class DeviceSide:
         return waits and self._up and _now() - self._heard_at < ENOUGH_SILENCE
 
     def statistics(self) -> DeviceSideStatistics:
-        """Depth and counts over all devices."""
+        """Depth, age and counts over all devices."""
         total = self._gone
+        now = since = _now()
         for device in self._devices.values():
             total = _sum(total, device.queue)
+            since = min(since, device.queue.oldest or now)
         return total._replace(
             waiting_reports=sum(device.queue.depth for device in self._devices.values()),
             waiting_readings=self._waiting,
+            oldest=now - since,
         )
 
     # -- what leaves ---------------------------------------------------------------------------------------

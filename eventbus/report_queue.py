@@ -49,12 +49,26 @@ class Sent(NamedTuple):
 class ReportQueue:
     """`add` reports, publish what `due` gives, tell `answered` what came back."""
 
-    __slots__ = ("_due", "_encode", "_limit", "_tries", "_waiting", "flying", "folded", "refused", "repeated", "size")
+    __slots__ = (
+        "_due",
+        "_encode",
+        "_limit",
+        "_oldest",
+        "_tries",
+        "_waiting",
+        "flying",
+        "folded",
+        "refused",
+        "repeated",
+        "size",
+    )
 
     def __init__(self, encode: Callable[[Report], Sent], limit: int) -> None:
         self._encode = encode
         self._limit = limit
-        self._waiting: deque[Report] = deque()
+        self._waiting: deque[tuple[float, Report]] = deque()
+        """When it was added, and the report."""
+        self._oldest = 0.0
         self._due = 0.0
         self._tries = 0
         self.flying: Sent | None = None
@@ -72,9 +86,16 @@ class ReportQueue:
         """Reports that are not answered yet."""
         return len(self._waiting) + (self.flying is not None)
 
-    def add(self, report: Report) -> None:
-        """Append a report, folding the oldest ones when the bound is passed."""
-        self._waiting.append(report)
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest report that is not answered was added; None when there is none."""
+        if self.flying is not None:
+            return self._oldest
+        return self._waiting[0][0] if self._waiting else None
+
+    def add(self, report: Report, now: float) -> None:
+        """Append a report, folding the oldest ones when the bound is passed. `now`: monotonic seconds."""
+        self._waiting.append((now, report))
         self.size += len(report)
         while len(self._waiting) > self._limit:
             self.fold()
@@ -83,12 +104,12 @@ class ReportQueue:
         """Make the two oldest waiting reports one; False when fewer than two wait."""
         if len(self._waiting) < 2:
             return False
-        older, newer = self._waiting.popleft(), self._waiting.popleft()
+        (since, older), (_, newer) = self._waiting.popleft(), self._waiting.popleft()
         merged = merge(older, newer)
         lost = len(older) + len(newer) - len(merged)
         self.folded += lost
         self.size -= lost
-        self._waiting.appendleft(merged)
+        self._waiting.appendleft((since, merged))
         return True
 
     def due(self, now: float) -> bytes | None:
@@ -120,7 +141,7 @@ class ReportQueue:
         self._due = now + random.uniform(0, within)  # noqa: S311 - jitter, not a secret
 
     def _launch(self, now: float) -> bytes:
-        report = self._waiting.popleft()
+        self._oldest, report = self._waiting.popleft()
         self.size -= len(report)
         self.flying = self._encode(report)
         self._tries = 0

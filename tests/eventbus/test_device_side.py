@@ -212,6 +212,7 @@ async def test_a_full_queue_folds_the_oldest_and_counts(broker: PrivateBroker) -
         statistics = mapper.statistics()
         assert (statistics.waiting_readings, statistics.folded_readings) == (5, 94)
         assert statistics.waiting_reports == 6
+        assert 0 < statistics.oldest < 5
 
 
 async def test_all_queues_together_are_bounded(broker: PrivateBroker) -> None:

@@ -42,7 +42,7 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(names=st.lists(st.sampled_from("abc"), min_size=1, max_size=3, unique=True))
     def report(self, names: list[str]) -> None:
-        self.queue.add(tuple(Reading(name, str(next(self.serial))) for name in names))
+        self.queue.add(tuple(Reading(name, str(next(self.serial))) for name in names), self.now)
         self.reported += len(names)
 
     @rule(seconds=st.floats(0, 2 * LONGEST_WAIT))
@@ -113,17 +113,21 @@ def queue() -> ReportQueue:
 
 
 def test_the_next_report_leaves_only_after_the_answer(queue: ReportQueue) -> None:
-    queue.add((Reading("a", "1"),))
-    queue.add((Reading("a", "2"),))
+    queue.add((Reading("a", "1"),), 1)
+    queue.add((Reading("a", "2"),), 2)
     assert queue.due(0) == b"e1"
     assert queue.due(0) is None
     assert not queue.answered("foreign")
+    assert queue.oldest == 1
     assert queue.answered("e1")
+    assert queue.oldest == 2
     assert queue.due(0) == b"e2"
+    assert queue.answered("e2")
+    assert queue.oldest is None
 
 
 def test_what_is_not_answered_is_repeated_unchanged_and_ever_rarer(queue: ReportQueue) -> None:
-    queue.add((Reading("a", "1"),))
+    queue.add((Reading("a", "1"),), 1)
     queue.due(0)
     times = [second for second in range(1, 400) if queue.due(second) == b"e1"]
     gaps = [b - a for a, b in itertools.pairwise([0, *times])]
@@ -133,7 +137,7 @@ def test_what_is_not_answered_is_repeated_unchanged_and_ever_rarer(queue: Report
 
 
 def test_a_refused_report_is_given_up_and_counted(queue: ReportQueue) -> None:
-    queue.add((Reading("a", "1"),))
+    queue.add((Reading("a", "1"),), 1)
     queue.due(0)
     assert queue.dropped("e1")
     assert not queue.dropped("e1")
@@ -142,8 +146,8 @@ def test_a_refused_report_is_given_up_and_counted(queue: ReportQueue) -> None:
 
 def test_the_oldest_are_folded_and_counted(queue: ReportQueue) -> None:
     for number in range(4):
-        queue.add((Reading("a", str(number)), Reading(f"only{number}", "x")))
-    assert queue.folded == 2
+        queue.add((Reading("a", str(number)), Reading(f"only{number}", "x")), number)
+    assert (queue.folded, queue.oldest) == (2, 0)
     queue.due(0)
     assert queue.flying is not None
     assert queue.depth == 2
