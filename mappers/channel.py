@@ -28,6 +28,7 @@ class Channel:
         "_deadband",
         "_last_time",
         "_last_value",
+        "_limited",
         "_maximum",
         "_minimum",
         "_property",
@@ -56,6 +57,7 @@ class Channel:
         self._deadband = prop.deadband is not None
         self._minimum = -math.inf if prop.minimum is None else prop.minimum
         self._maximum = math.inf if prop.maximum is None else prop.maximum
+        self._limited = prop.minimum is not None or prop.maximum is not None
         self._last_value: Any = None
         """The number last reported, and when; kept for the deadband alone."""
         self._last_time = 0
@@ -72,7 +74,7 @@ class Channel:
         try:
             value: Any = raw if self._conversion is None else apply(self._conversion, raw)  # type: ignore[arg-type]
             text = self._text_of(value)
-            reason = "" if self._is_plausible(value) else remark(self._property, text) or ""
+            reason = self._doubt(value, text) if self._limited else ""
         except (ValueError, TypeError, ArithmeticError) as error:
             return self.fail(str(error))
         quality = "uncertain" if reason else "good"
@@ -119,8 +121,11 @@ class Channel:
             return math.isclose(value, self._wish, rel_tol=TOLERANCE, abs_tol=1e-12)
         return bool(value == self._wish)
 
-    def _is_plausible(self, value: Any) -> bool:
-        return isinstance(value, (str, bytes)) or self._minimum <= value <= self._maximum
+    def _doubt(self, value: Any, text: str) -> str:
+        """Why a value that was read properly is not to be trusted; empty when it is."""
+        if isinstance(value, (str, bytes)) or self._minimum <= value <= self._maximum:
+            return ""
+        return remark(self._property, text) or ""
 
     def _is_news(self, value: Any, time: int, *, always: bool) -> bool:
         silence = (time - self._last_time) / 1000

@@ -82,16 +82,26 @@ class _Input(_Data):
     function_code = 4
 
 
+def _decoder() -> DecodePDU:
+    decoder = DecodePDU(False)
+    for answer in (_Coils, _Inputs, _Holding, _Input):
+        decoder.register(answer)
+    return decoder
+
+
+# They hold no state, and a table of all messages each.
+_DECODER = _decoder()
+_SOCKET = FramerSocket(_DECODER)
+_RTU = FramerRTU(_DECODER)
+
+
 class Wire(asyncio.Protocol):
     """Open one with `open_wire`. Methods raise LinkLost, NoAnswer (an answer that does not fit) and SlaveException;
     they never time out by themselves."""
 
     def __init__(self, config: ModbusConfig) -> None:
-        self._decoder = DecodePDU(False)
-        for answer in (_Coils, _Inputs, _Holding, _Input):
-            self._decoder.register(answer)
         self._tcp = config.framing == "tcp"
-        self._framer = (FramerSocket if self._tcp else FramerRTU)(self._decoder)
+        self._framer = _SOCKET if self._tcp else _RTU
         self._pause = 0.0 if config.host else silence_between_frames(config.baud_rate)
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
@@ -228,7 +238,7 @@ class Wire(asyncio.Protocol):
     def _next_rtu(self, request: ModbusPDU) -> ModbusPDU | None:
         self._buffer = self._buffer[-LONGEST_NOISE:]
         pdu = find_answer(self._buffer, request.dev_id, request.function_code, self._size)
-        return None if pdu is None else self._decoder.decode(pdu)
+        return None if pdu is None else _DECODER.decode(pdu)
 
     def _pair(self, answer: ModbusPDU) -> None:
         if self._answer is None or self._answer.done() or self._request is None:
