@@ -83,7 +83,9 @@ class Mqtt5Connection(Connection, asyncio.BufferedProtocol):
     # -- for the session ------------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        self._transport.write(data)
+        """Nothing, when the connection has just ended (`lost` may still be on its way to the session)."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
 
     def hold(self) -> None:
         self._held = True
@@ -106,11 +108,11 @@ class Mqtt5Connection(Connection, asyncio.BufferedProtocol):
             self.abort(f"it was silent for {now - self._heard:.0f} s")
             return
         if self.writable:
-            self._transport.write(_PING)
+            self.write(_PING)
         self._ticker = self._loop.call_later(seconds / 3, self.keep_alive, seconds)
 
     async def close(self) -> None:
-        self._transport.write(_DISCONNECT)
+        self.write(_DISCONNECT)
         self._transport.close()
         await first_of(self.lost, within=1)
         self.abort("closed")
