@@ -17,7 +17,7 @@ from mappers.modbus.plan import Block, Span, plan
 from mappers.modbus.slave_exception import SlaveException
 
 if TYPE_CHECKING:
-    from mappers.modbus.wire import Wire
+    from mappers.modbus.wire import LateAnswers, Wire
 
 ModbusPoint = Point[ModbusConfig, ModbusVisitor]
 
@@ -37,6 +37,8 @@ class ModbusBatch(Batch[ModbusConfig, ModbusVisitor]):
 
     unit: int
     block: Block[ModbusPoint]
+    room: int
+    """How many may be read from its address on."""
     decode: Decode
 
 
@@ -51,6 +53,7 @@ class ModbusMapper(Mapper[ModbusConfig, ModbusVisitor]):
         super().__init__(points)
         _check_line(points)
         self._wire: Wire | None = None
+        self._late: LateAnswers = {}
         self._code = 0
         """The exception of the last refused read."""
         self._proven: set[ModbusBatch] = set()
@@ -64,7 +67,7 @@ class ModbusMapper(Mapper[ModbusConfig, ModbusVisitor]):
 
         self._proven.clear()
         self._good_units.clear()
-        self._wire = await open_wire(self.config)
+        self._wire = await open_wire(self.config, self._late)
 
     async def close(self) -> None:
         if self._wire is not None:
@@ -86,7 +89,7 @@ class ModbusMapper(Mapper[ModbusConfig, ModbusVisitor]):
     async def read(self, batch: ModbusBatch) -> Sequence[Value | Failure]:
         block = batch.block
         try:
-            data = await self._line.read(batch.unit, block.table, block.address, block.count)
+            data = await self._line.read(batch.unit, block.table, block.address, block.count, batch.room)
         except SlaveException as error:
             self._code = error.code
             raise _meaning(error) from None
@@ -205,7 +208,8 @@ def _batch(block: Block[ModbusPoint]) -> ModbusBatch:
     else:
         formats = [format_of(point.property, point.config, point.visitor) for point in points]
         decode = decoder(list(zip(places, formats, strict=True)), 2 * block.count)
-    return ModbusBatch(points, points[0].config.unit, block, decode)
+    config = points[0].config
+    return ModbusBatch(points, config.unit, block, config.limits.room(block.table, block.address), decode)
 
 
 def _bits(value: Value, count: int) -> list[bool]:

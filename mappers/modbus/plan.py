@@ -81,6 +81,11 @@ class Limits:
         """Whether any address of [address, end) is forbidden."""
         return any(f.table == table and f.first < end and address <= f.last for f in self.forbidden)
 
+    def room(self, table: Table, address: int) -> int:
+        """How many may be read from an address on: up to the largest block, a forbidden range or the end."""
+        ends = [f.first for f in self.forbidden if f.table == table and f.first >= address]
+        return min(self.most(table), min([*ends, 65536]) - address)
+
 
 def plan(spans: Iterable[Span[K]], limits: Limits) -> list[Block[K]]:
     """The fewest blocks a single pass by address gives. Every span is in exactly one block, whole.

@@ -95,11 +95,16 @@ _SOCKET = FramerSocket(_DECODER)
 _RTU = FramerRTU(_DECODER)
 
 
+LateAnswers = dict[tuple[int, Table], set[int]]
+"""On a line without transactions: lengths in bytes of answers that may still come, by unit and table. It outlives
+the connection: a line that is opened again still brings what was asked before."""
+
+
 class Wire(asyncio.Protocol):
     """Open one with `open_wire`. Methods raise LinkLost, NoAnswer (an answer that does not fit) and SlaveException;
     they never time out by themselves."""
 
-    def __init__(self, config: ModbusConfig) -> None:
+    def __init__(self, config: ModbusConfig, late: LateAnswers) -> None:
         self._tcp = config.framing == "tcp"
         self._framer = _SOCKET if self._tcp else _RTU
         self._pause = 0.0 if config.host else silence_between_frames(config.baud_rate)
@@ -112,18 +117,20 @@ class Wire(asyncio.Protocol):
         self._transaction = 0
         self._gave_up = False
         """A request was cancelled: an answer without a transaction number could be its."""
-        self._stale: dict[tuple[int, Table], set[int]] = {}
-        """On a line without transactions: lengths in bytes of answers that may still come, by unit and table."""
+        self._late = late
         self._lost = "not connected"
         self._quiet_since = 0.0
         self._loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[None] = self._loop.create_future()
         """Done when requests can be made."""
 
-    async def read(self, unit: int, table: Table, address: int, count: int) -> bytes:
-        """The data bytes of a read answer: registers big-endian, bits packed lowest first."""
-        if (unit, table) in self._stale:
-            await self._outlast(unit, table, _length(table, count))
+    async def read(self, unit: int, table: Table, address: int, count: int, room: int = 0) -> bytes:
+        """The data bytes of a read answer: registers big-endian, bits packed lowest first.
+
+        `room`: how many may be read from the address on, where that is more than `count`.
+        """
+        if (unit, table) in self._late:
+            await self._outlast(unit, table, address, count, max(room, count))
         return await self._read(unit, table, address, count)
 
     async def _read(self, unit: int, table: Table, address: int, count: int) -> bytes:
@@ -134,21 +141,24 @@ class Wire(asyncio.Protocol):
             )
         except asyncio.CancelledError:
             if not self._tcp:
-                self._stale.setdefault((unit, table), set()).add(length)
+                self._late.setdefault((unit, table), set()).add(length)
             raise
         data = cast(_Data, answer).data
         if len(data) != length:
             raise NoAnswer(f"the answer has {len(data)} bytes, {length} were asked for")
         return data
 
-    async def _outlast(self, unit: int, table: Table, next_length: int) -> None:
+    async def _outlast(self, unit: int, table: Table, address: int, count: int, room: int) -> None:
         """Ask for something whose answer cannot be taken for a late one, nor a late one for it: the line keeps the
         order, so when that answer is here, nothing older can come."""
-        late = self._stale[unit, table]
-        length = next(n for n in range(2, 250, 2) if n not in late and n != next_length)
+        taken = self._late[unit, table] | {_length(table, count)}
+        other = next((n for n in range(1, room + 1) if _length(table, n) not in taken), None)
+        if other is None:
+            del self._late[unit, table]
+            raise NoAnswer("a late answer could not be told from the next one")  # the pause lets it pass
         with suppress(SlaveException):
-            await self._read(unit, table, 0, length * 8 if table in ("coil", "discrete") else length // 2)
-        del self._stale[unit, table]
+            await self._read(unit, table, address, other)
+        del self._late[unit, table]
 
     async def write_coils(self, unit: int, address: int, bits: list[bool]) -> None:
         """Function 5 for one coil, 15 for several."""
@@ -281,16 +291,16 @@ def silence_between_frames(baud_rate: int) -> float:
     return 0.00175 if baud_rate > 19200 else SILENT_CHARACTERS * 11 / baud_rate
 
 
-async def open_wire(config: ModbusConfig) -> Wire:
+async def open_wire(config: ModbusConfig, late: LateAnswers) -> Wire:
     """Connect. OSError when that is not possible now."""
     loop = asyncio.get_running_loop()
     if config.host:
-        _, wire = await loop.create_connection(lambda: Wire(config), config.host, config.port)
+        _, wire = await loop.create_connection(lambda: Wire(config, late), config.host, config.port)
         return wire
     open_serial: Any = create_serial_connection
     _, line = await open_serial(
         loop,
-        lambda: Wire(config),
+        lambda: Wire(config, late),
         config.serial_port,
         baudrate=config.baud_rate,
         bytesize=config.data_bits,

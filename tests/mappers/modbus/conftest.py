@@ -165,9 +165,11 @@ class HandSlave:
             async with server:
                 yield self
         finally:
+            await asyncio.sleep(0.01)  # who was accepted just now is greeted first
             self.hang_up()
             while self._writers:
                 await asyncio.sleep(0)
+            await asyncio.sleep(0.01)  # and closed transports are seen off
 
     def hang_up(self) -> None:
         """Cut every connection."""

@@ -84,3 +84,11 @@ def test_a_forbidden_hole_splits_however_small() -> None:
     limits = Limits(max_gap=10, forbidden=(Forbidden("holding", 1, 1),))
     assert len(plan([Span("holding", 0, 1, 0), Span("holding", 2, 1, 1)], limits)) == 2
     assert len(plan([Span("input", 0, 1, 0), Span("input", 2, 1, 1)], limits)) == 1
+
+
+def test_the_room_ends_at_what_is_forbidden_at_the_largest_block_and_at_the_end() -> None:
+    limits = Limits(max_block=50, forbidden=(Forbidden("holding", 10, 20),))
+    assert limits.room("holding", 3) == 7
+    assert limits.room("holding", 21) == 50
+    assert limits.room("input", 3) == 50
+    assert limits.room("holding", 65535) == 1
