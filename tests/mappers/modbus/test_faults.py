@@ -208,7 +208,7 @@ async def test_a_stalled_connection_is_replaced(hand_slave: Any, make_device: An
         await stage.until(lambda: stage.side.value(D, "low2"))
         forgotten = slave.connections
         slave.twist = lambda _asked, pdu: [(0, pdu)] if slave.connections > forgotten else []
-        await stage.until(lambda: stage.side.state_of(D) == "offline")
+        await stage.until(lambda: (D, "offline") in stage.side.states)
         await stage.until(lambda: stage.side.quality(D, "low2") == "good" and stage.side.state_of(D) == "online")
 
 
