@@ -219,8 +219,8 @@ class HubSide:
         """The disk refused: nothing of it is true, and everybody who waits for it is told."""
         logger.error("updates of %d messages are refused: %s", len(held.stored), error)
         held.answers.clear()
+        self._keeper.restore({address.subject for address, _ in held.stored})
         for address, event_id in held.stored:
-            self._keeper.restore(address.subject)
             self._refuse(address, Refused(500, f"{STORAGE_REASON}{error}", event_id), held)
 
     # ---- the requests

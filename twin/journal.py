@@ -59,14 +59,28 @@ class _Batch:
     changes: list[Change] = field(default_factory=list)
     quiet: list[tuple[str, str]] = field(default_factory=list)
     """(device, twins as in a change): values that are as they were, with newer times"""
-    devices: dict[str, StoredDevice | None] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
+    """devices that leave, before anything else of this batch"""
+    joined: dict[str, StoredDevice] = field(default_factory=dict)
+    states: dict[str, StoredDevice] = field(default_factory=dict)
     digests: deque[bytes] = field(default_factory=deque)
     trim: int = 0
     waiting: list[Durable] = field(default_factory=list)
 
     @property
     def writes(self) -> bool:
-        return bool(self.changes or self.quiet or self.devices or self.trim)
+        return bool(self.changes or self.quiet or self.removed or self.joined or self.states or self.trim)
+
+    def devices(self) -> dict[str, StoredDevice]:
+        """Who joined or has a new state, as it is then."""
+        return self.joined | self.states
+
+    def lasting(self, failed: _Batch) -> _Batch:
+        """What has to be stored of a batch that failed and of this one behind it: what nobody will ask for again."""
+        joined = {device_id: d for device_id, d in failed.joined.items() if device_id not in self.removed}
+        return _Batch(
+            removed=failed.removed | self.removed, joined=joined | self.joined, trim=max(failed.trim, self.trim)
+        )
 
 
 class Journal:
@@ -86,6 +100,9 @@ class Journal:
         self._quiet_written = time.monotonic()
         self._committing: _Batch | None = None
         self._wake = asyncio.Event()
+        self._closing = False
+        self._troubled = False
+        self._owner: asyncio.Task[object] | None = None
         self.commits = 0
 
     async def __aenter__(self) -> Self:
@@ -99,34 +116,49 @@ class Journal:
         self._outbox = Outbox(self._db, self._outbox_limit)
         self._handled_id = self._db.execute("SELECT coalesce(max(id), 0) FROM handled").fetchone()[0]
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
-        self._task = asyncio.create_task(self._commit_forever(), name="journal")
+        self._owner = asyncio.current_task()
+        self._task = asyncio.create_task(self._commit_until_closed(), name="journal")
+        self._task.add_done_callback(lambda _: self._ended())
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        """Commits what is pending, the times of unchanged values included, and closes the file."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        if self._committing:  # the disk is still busy with it: its thread ends first
-            await asyncio.get_running_loop().run_in_executor(self._thread, lambda: None)
-        self._thread.shutdown()
+        """Commits what is pending, the times of unchanged values included, and closes the file. Raises
+        `sqlite3.Error` when that cannot be stored; nobody was told that it is."""
+        if self._task.done() and self._owner:
+            self._owner.uncancel()
+        self._closing = True
         self._pending.quiet = self._quiet_rows()
-        if self._pending.writes:
-            self._write(self._pending)
-            self._db.execute("COMMIT")
-            self._release(self._pending, None)
-        self._db.close()
+        self._wake.set()
+        try:
+            await self._task
+        finally:
+            self._thread.shutdown()
+            self._db.close()
+
+    def _ended(self) -> None:
+        """Without commits nobody would ever be answered again: what broke them ends the body."""
+        if not self._closing and self._owner:
+            self._owner.cancel()
 
     # ---- reading
 
     def devices(self) -> list[StoredDevice]:
-        """The members of this node at the last commit."""
-        return [StoredDevice(*row) for row in self._db.execute("SELECT id, state, last_online FROM device")]
+        """The members of this node, what is still to be committed included."""
+        members = {
+            row[0]: StoredDevice(*row) for row in self._db.execute("SELECT id, state, last_online FROM device")
+        }
+        for batch in filter(None, (self._committing, self._pending)):
+            for device_id in batch.removed:
+                members.pop(device_id, None)
+            members |= batch.devices()
+        return list(members.values())
 
     def records(self, device: str) -> dict[str, Record]:
         """The twins of a device: as committed, and over that what is still to be committed."""
         decode = msgspec.json.Decoder(MsgTwin).decode
         rows = self._db.execute("SELECT name, record FROM twin WHERE device = ?", (device,))
-        committed = {name: Record.from_versions(decode(text)) for name, text in rows}
+        left = device in self._pending.removed
+        committed = {} if left else {name: Record.from_versions(decode(text)) for name, text in rows}
         for owner, kind, body in self._pending.changes:
             if owner == device and kind == "twin":
                 committed |= {name: Record.from_versions(twin) for name, twin in _twins.decode(body).items()}
@@ -168,13 +200,17 @@ class Journal:
 
     def put_device(self, device: StoredDevice, change: str | None = None) -> None:
         """Remember a member and its state; `change` is the JSON that the cloud shall hear of it."""
-        self._pending.devices[device.id] = device
-        if change is not None:
+        if change is None:
+            self._pending.joined[device.id] = device
+        else:
+            self._pending.states[device.id] = device
             self._pending.changes.append((device.id, "state", change))
 
     def remove_device(self, device_id: str) -> None:
         """Forget a member and its twins."""
-        self._pending.devices[device_id] = None
+        self._pending.removed.add(device_id)
+        self._pending.joined.pop(device_id, None)
+        self._pending.states.pop(device_id, None)
         self._quiet.pop(device_id, None)
         self._pending.changes = [change for change in self._pending.changes if change[0] != device_id]
 
@@ -204,21 +240,35 @@ class Journal:
 
     # ---- committing
 
-    async def _commit_forever(self) -> None:
-        while True:
+    async def _commit_until_closed(self) -> None:
+        while not self._closing:
             await self._wake.wait()
             self._wake.clear()
             while self._pending.waiting or self._pending.writes:
-                batch, self._pending = self._pending, _Batch()
-                if batch.writes:
-                    self._take_quiet(batch)
-                    self._committing = batch
-                    error = await self._commit(batch)
-                    self._committing = None
-                else:
-                    error = None
-                    self._pending.digests.extendleft(reversed(batch.digests))
-                self._release(batch, error)
+                await self._commit_pending()
+
+    async def _commit_pending(self) -> None:
+        batch, self._pending = self._pending, _Batch()
+        error = None
+        if batch.writes:
+            self._take_quiet(batch)
+            self._committing = batch
+            error = await self._commit(batch)
+            self._committing = None
+        else:
+            self._pending.digests.extendleft(reversed(batch.digests))
+        if error:
+            self._forsake(batch)
+        self._release(batch, error)
+        if error and self._closing:
+            raise error
+
+    def _forsake(self, batch: _Batch) -> None:
+        """Forget what could not be stored, and what was put behind it meanwhile, for that builds on it."""
+        behind, self._pending = self._pending, self._pending.lasting(batch)
+        batch.waiting += behind.waiting
+        for device, _, _ in (*batch.changes, *behind.changes):
+            self._quiet.pop(device, None)
 
     def _take_quiet(self, batch: _Batch) -> None:
         if self._quiet and time.monotonic() - self._quiet_written > QUIET_SECONDS:
@@ -234,7 +284,7 @@ class Journal:
         ]
 
     async def _commit(self, batch: _Batch) -> Exception | None:
-        for attempt in range(1, ATTEMPTS + 1):
+        for _ in range(ATTEMPTS):
             try:
                 self._write(batch)
                 # only the sync goes to a thread: row by row the two threads would fight for the interpreter
@@ -243,11 +293,14 @@ class Journal:
                 error = fault
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-                if attempt == 1:
+                self._outbox = Outbox(self._db, self._outbox_limit)
+                if not self._troubled:
+                    self._troubled = True
                     logger.error("journal %s cannot be written: %s; trying again", self._path, fault)
                 await asyncio.sleep(1.0)
             else:
-                if attempt > 1:
+                if self._troubled:
+                    self._troubled = False
                     logger.info("journal %s is written again", self._path)
                 self.commits += 1
                 return None
@@ -255,7 +308,7 @@ class Journal:
 
     def _write(self, batch: _Batch) -> None:
         self._db.execute("BEGIN IMMEDIATE")
-        self._write_devices(batch.devices)
+        self._write_devices(batch)
         self._db.executemany(PUT_TWINS, [(device, body) for device, kind, body in batch.changes if kind == "twin"])
         self._db.executemany(PUT_TWINS, batch.quiet)
         self._outbox.append(batch.changes)
@@ -264,13 +317,11 @@ class Journal:
         if batch.digests:
             self._write_handled(batch.digests)
 
-    def _write_devices(self, devices: Mapping[str, StoredDevice | None]) -> None:
-        for device_id, device in devices.items():
-            if device is None:
-                self._db.execute("DELETE FROM device WHERE id = ?", (device_id,))
-                self._db.execute("DELETE FROM twin WHERE device = ?", (device_id,))
-            else:
-                self._db.execute("INSERT OR REPLACE INTO device VALUES (?, ?, ?)", device)
+    def _write_devices(self, batch: _Batch) -> None:
+        gone = [(device_id,) for device_id in batch.removed]
+        self._db.executemany("DELETE FROM device WHERE id = ?", gone)
+        self._db.executemany("DELETE FROM twin WHERE device = ?", gone)
+        self._db.executemany("INSERT OR REPLACE INTO device VALUES (?, ?, ?)", batch.devices().values())
 
     def _write_handled(self, digests: Iterable[bytes]) -> None:
         self._handled_id += 1

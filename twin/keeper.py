@@ -146,13 +146,14 @@ class Keeper:
         self._journal.put_device(stored, msgspec.json.encode(said).decode())
         return said
 
-    def restore(self, device_id: str) -> None:
-        """Go back to what the journal has: an update of this device could not be stored."""
-        twin = self._devices.get(device_id)
-        if twin is not None:
-            self._devices[device_id] = DeviceTwin(
-                twin.device, twin.state, twin.last_online, self._journal.records(device_id)
-            )
+    def restore(self, device_ids: Iterable[str]) -> None:
+        """Go back to what the journal has: updates of these devices could not be stored."""
+        stored = {device.id: device for device in self._journal.devices()}
+        for device_id in device_ids:
+            if (twin := self._devices.get(device_id)) and (known := stored.get(device_id)):
+                records = self._journal.records(device_id)
+                self._devices[device_id] = DeviceTwin(twin.device, known.state, known.last_online, records)
+                self._retype(self._devices[device_id])
 
     def _checked(self, device_id: str, update: Mapping[str, MsgTwin | None]) -> DeviceTwin:
         """Names and values first, then the device: the order in which KubeEdge finds fault."""

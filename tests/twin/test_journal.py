@@ -102,6 +102,104 @@ async def test_a_full_disk_recovers_by_trying_again(tmp_path: Path) -> None:
         assert journal.records("default/a") == {"x": record("1")}
 
 
+def fill(journal: Journal) -> None:
+    """From now on the file cannot grow: the disk is full."""
+    (pages,) = journal._db.execute("PRAGMA page_count").fetchone()
+    journal._db.execute(f"PRAGMA max_page_count = {pages}")
+
+
+async def test_a_full_disk_does_not_upset_the_count_of_the_outbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "ATTEMPTS", 1)
+    async with Journal(tmp_path / "j.db") as journal:
+        put(journal, {"x": record("1")}, ["x"])
+        await journal.flush()
+        fill(journal)
+        for n in range(3):
+            put(journal, {"x": record("1", n)}, ["x"])
+            for number in range(5_000):  # what does not fit comes behind the outbox in the transaction
+                journal.mark_handled(number.to_bytes(8, "big"))
+            with pytest.raises(sqlite3.OperationalError, match="full"):
+                await journal.flush()
+        assert journal.outbox_depth == 1
+        journal._db.execute("PRAGMA max_page_count = 100000")
+        put(journal, {"x": record("2", 2)}, ["x"])
+        await journal.flush()
+        assert [entry.seq for entry in journal.outbox()] == [1, 2]
+        assert journal.outbox_depth == 2
+
+
+async def test_what_the_disk_refused_does_not_come_back_by_an_equal_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "ATTEMPTS", 1)
+    async with Journal(tmp_path / "j.db") as journal:
+        fill(journal)
+        refused = record("long" * 10_000)
+        put(journal, {"x": refused}, ["x"])
+        put(journal, {"x": refused}, [])
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            await journal.flush()
+        assert journal.records("default/a") == {}
+        journal._db.execute("PRAGMA max_page_count = 100000")
+    async with Journal(tmp_path / "j.db") as journal:
+        assert journal.records("default/a") == {}
+
+
+async def test_what_was_put_behind_a_commit_that_fails_is_refused_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was made of values that are not true now."""
+    monkeypatch.setattr(journal_module, "ATTEMPTS", 2)
+    async with Journal(tmp_path / "j.db") as journal:
+        fill(journal)
+        put(journal, {"x": record("long" * 10_000)}, ["x"])
+        first = asyncio.create_task(journal.flush())
+        while journal._committing is None:
+            await asyncio.sleep(0)
+        put(journal, {"y": record("1")}, ["y"])
+        results = await asyncio.gather(first, journal.flush(), return_exceptions=True)
+        assert [type(result) for result in results] == [sqlite3.OperationalError] * 2
+        assert journal.records("default/a") == {}
+
+
+async def test_a_full_disk_at_the_end_is_told_and_harms_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        async with Journal(tmp_path / "j.db") as journal:
+            put(journal, {"x": record("1")}, ["x"])
+            await journal.flush()
+            fill(journal)
+            put(journal, {"x": record("long" * 10_000, 2)}, ["x"])
+            journal.when_durable(lambda _: None)
+            while journal._committing is None:
+                await asyncio.sleep(0)
+
+    monkeypatch.setattr(journal_module, "ATTEMPTS", 2)
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        await run()
+    async with Journal(tmp_path / "j.db") as journal:
+        assert journal.records("default/a") == {"x": record("1")}
+
+
+async def test_what_breaks_the_commits_ends_the_body(tmp_path: Path) -> None:
+    """Who waits for the disk would wait for ever."""
+
+    def broken(_error: Exception | None) -> None:
+        raise RuntimeError("broken")
+
+    async def run() -> None:
+        async with asyncio.timeout(5), Journal(tmp_path / "j.db") as journal:
+            put(journal, {"x": record("1")}, ["x"])
+            journal.when_durable(broken)
+            await asyncio.Event().wait()
+
+    with pytest.raises(RuntimeError, match="broken"):
+        await run()
+
+
 async def test_a_removed_device_takes_its_twins_along(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j.db") as journal:
         journal.put_device(StoredDevice("default/a", "", ""))

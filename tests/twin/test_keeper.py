@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from device_models import AccessMode, DataType, Device, Property
+from twin import journal as journal_module
 from twin.documents import MsgTwin, TwinValue
 from twin.journal import Journal
 from twin.keeper import Keeper
@@ -28,6 +31,26 @@ async def keeper(path: Path, *devices: Device, rules: Rules | None = None) -> As
         kept.declare(devices)
         yield kept
         await journal.flush()
+
+
+@contextmanager
+def failing(journal: Journal, path: Path) -> Iterator[None]:
+    """No commit succeeds: somebody else holds the file."""
+    journal._db.execute("PRAGMA busy_timeout = 10")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    yield
+    other.close()
+
+
+async def stored(journal: Journal) -> None:
+    """Wait until the disk works again."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await journal.flush()
+            except sqlite3.OperationalError:
+                continue
 
 
 def report(value: str) -> MsgTwin:
@@ -123,5 +146,43 @@ async def test_what_could_not_be_stored_is_taken_back(tmp_path: Path) -> None:
         before = kept.get("default/pump")
         kept.update("default/pump", {"speed": report("2")})
         journal._pending.changes.clear()  # as if the commit had failed
-        kept.restore("default/pump")
+        kept.restore(["default/pump"])
         assert kept.get("default/pump") == before
+
+
+async def test_a_device_that_leaves_and_comes_again_at_once_comes_without_its_past(tmp_path: Path) -> None:
+    for others in ((), (VALVE,)):
+        async with keeper(tmp_path, PUMP, *others) as first:
+            first.update("default/pump", {"speed": report("1200")})
+        async with keeper(tmp_path, PUMP, *others) as second:
+            second.declare(others)
+            second.declare([PUMP, *others])
+            assert second.get("default/pump") == {}
+            second.update("default/pump", {"other": report("1")})
+            shown = second.get("default/pump")
+        async with keeper(tmp_path, PUMP, *others) as third:
+            assert third.get("default/pump") == shown
+
+
+async def test_a_device_declared_while_the_disk_fails_is_kept_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "ATTEMPTS", 1)
+    async with Journal(tmp_path / "j.db") as journal:
+        kept = Keeper(journal)
+        kept.declare([VALVE])
+        await journal.flush()
+        kept.set_state("default/valve", "online")
+        with failing(journal, tmp_path / "j.db"):
+            kept.declare([PUMP, VALVE])
+            kept.set_state("default/valve", "offline")
+            with pytest.raises(sqlite3.OperationalError):
+                await journal.flush()
+        kept.restore(["default/valve"])
+        assert kept.members()[1].state == "", "what was refused is not shown"
+        await stored(journal)
+        kept.update("default/pump", {"speed": report("1200")})
+        await journal.flush()
+        shown = kept.get("default/pump")
+    async with keeper(tmp_path, PUMP, VALVE) as later:
+        assert later.get("default/pump") == shown
