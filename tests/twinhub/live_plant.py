@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from twinhub.client import TwinClient
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "boiler-plant"
 PATIENCE = 20.0
@@ -92,7 +94,10 @@ class Plant:
         return twinhub(*words, TWINHUB_BROKER=self.url)
 
     def value(self, device: str, name: str) -> str:
-        return self.twinhub("get", device, name).stdout.strip()
+        """The reported value; empty while there is none."""
+        with TwinClient(self.url) as client:
+            twin = client.twin(f"default/{device}").get(name)
+        return (twin.actual.value or "") if twin and twin.actual else ""
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.folder / file
