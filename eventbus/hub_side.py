@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from eventbus import topics
+from eventbus.broker_config import MAX_PACKET_SIZE
 from eventbus.replay import Handled, Replay, digest, refused
 from eventbus.topics import Address, Request
 from eventbus.transport import Message, Transport
@@ -37,8 +38,11 @@ logger = logging.getLogger("eventbus")
 
 encode = msgspec.json.Encoder().encode
 STORAGE_REASON = "the update could not be stored: "
+TOO_LARGE = "the twins of this device have {} bytes, a message at most {}: follow twin/update/document instead"
 REFUSED_BEFORE = "this message was refused already when it came first; send it again to hear why"
 REMEMBERED_TOPICS = 50_000
+LARGEST_ANSWER = MAX_PACKET_SIZE - 16
+"""Bytes of topic and payload; the rest is for the packet's own fields."""
 
 _RESULT = {
     Request.TWIN_UPDATE: topics.TWIN_RESULT,
@@ -67,6 +71,10 @@ class _Held:
 
     def add(self, topic: str, payload: bytes) -> None:
         self.answers.append(_Answer(topic, payload))
+
+
+def _fits(topic: str, payload: bytes) -> bool:
+    return len(topic.encode()) + len(payload) < LARGEST_ANSWER
 
 
 class HubSide:
@@ -274,8 +282,11 @@ class HubSide:
     def _apply(self, address: Address, update: TwinUpdate, twin: Mapping[str, MsgTwin | None], held: _Held) -> None:
         outcome = self._keeper.update(address.subject, twin)
         held.stored.append((address, update.event_id))
-        now = self._keeper.now()
-        held.add(address.prefix + topics.TWIN_RESULT, encode(TwinUpdate(update.event_id, now, outcome.result)))
+        now, topic = self._keeper.now(), address.prefix + topics.TWIN_RESULT
+        result = encode(TwinUpdate(update.event_id, now, outcome.result))
+        if not _fits(topic, result):  # it is an acknowledgement first of all
+            result = encode(TwinUpdate(update.event_id, now, {}))
+        held.add(topic, result)
         if outcome.document:
             document = TwinDocument(update.event_id, now, outcome.document)
             held.add(address.prefix + topics.TWIN_DOCUMENT, encode(document))
@@ -305,8 +316,11 @@ class HubSide:
         shown = self._keeper.get(address.subject)
         if shown is None:
             raise Refused(404, f"Device {address.subject} not found while getting twin", get.event_id)
-        result = TwinUpdate(get.event_id, self._keeper.now(), dict(shown))
-        held.add(address.prefix + topics.TWIN_GET_RESULT, encode(result))
+        topic = address.prefix + topics.TWIN_GET_RESULT
+        result = encode(TwinUpdate(get.event_id, self._keeper.now(), dict(shown)))
+        if not _fits(topic, result):
+            raise Refused(400, TOO_LARGE.format(len(result), MAX_PACKET_SIZE), get.event_id)
+        held.add(topic, result)
 
     def _state(self, address: Address, message: Message, held: _Held) -> None:
         update = requests.decode_state(message.payload)

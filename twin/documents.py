@@ -46,7 +46,7 @@ class TwinVersion(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 class TypeMetadata(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """The type of a property: int, integer, float, double, string, boolean, bytes, stream, or deleted."""
 
-    type: str = ""
+    type: Annotated[str, Meta(max_length=128)] = ""
     unit: str = ""
     """The declared unit: our addition, only the hub sets it."""
 

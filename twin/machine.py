@@ -22,6 +22,8 @@ NOTHING = MsgTwin()
 EMPTY_VALUE = TwinValue()
 """What a side of a tombstone holds: nothing, but it was there."""
 FIRST = TwinVersion()
+LONGEST_REASON = 4096
+"""Characters of why a quality is not good."""
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -268,6 +270,8 @@ def _actual(
     rules: Rules,
 ) -> TwinValue:
     value, said = sent.value, sent.metadata
+    if said is not None and len(said.reason) > LONGEST_REASON:
+        raise Refused(400, f"the reason given with {name} has more than {LONGEST_REASON} characters")
     if value is None:
         if said is None or said.quality == "good":
             raise Refused(400, f"the actual value of {name} is missing: give it as text in actual.value")

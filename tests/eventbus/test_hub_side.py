@@ -144,6 +144,28 @@ async def test_refusals_are_answered_on_the_own_topic_with_the_own_event_id(
             assert reason in said["reason"]
 
 
+async def test_what_is_too_large_for_a_message_is_said_so(tmp_path: Path, broker: PrivateBroker) -> None:
+    app = App(broker)
+    async with hub(tmp_path, broker), app.transport:
+        for n in range(2):
+            app.send(update(), reports(f"e-{n}", **{f"p{n}_{m}": "x" * 60_000 for m in range(10)}))
+            assert "code" not in (await app.next("update/result"))[1]
+        app.send(topics.of_device("default/pump", topics.TWIN_GET), {"event_id": "g"})
+        said = (await app.next("get/result"))[1]
+        assert (said["event_id"], said["code"]) == ("g", 400)
+        assert "1048576" in said["reason"]
+
+
+async def test_an_update_is_acknowledged_though_its_result_is_too_large(
+    tmp_path: Path, broker: PrivateBroker
+) -> None:
+    app = App(broker)
+    async with hub(tmp_path, broker), app.transport:
+        app.send(update(), reports("e", **{f"p{m}": "x" * 500 for m in range(1_900)}))
+        said = (await app.next("update/result"))[1]
+        assert (said["event_id"], said["twin"]) == ("e", {})
+
+
 async def test_states_are_answered_good_or_bad(tmp_path: Path, broker: PrivateBroker) -> None:
     app = App(broker)
     async with hub(tmp_path, broker), app.transport:

@@ -227,6 +227,11 @@ def test_a_wish_of_the_cloud_keeps_to_the_declared_limits() -> None:
     assert device.twins["speed"].shown.metadata == TypeMetadata("int", "rpm"), "what is declared, not what is sent"
 
 
+def test_a_reason_has_a_longest_length() -> None:
+    with pytest.raises(Refused, match="reason given with x"):
+        Device().update(x=report("1", quality="bad", reason="r" * 5_000))
+
+
 @pytest.mark.parametrize("edge", [-1, 2**63 - 1])
 def test_a_version_that_no_count_of_changes_can_be_is_refused(edge: int) -> None:
     """One more local change would make it a number that no journal holds."""

@@ -44,6 +44,7 @@ def test_letter_case_and_unknown_fields_do_not_matter() -> None:
         b'{"timestamp":"0","twin":{}}',
         b'{"timestamp":0.5,"twin":{}}',
         b'{"timestamp":1e999,"twin":{}}',
+        b'{"twin":{"a":{"metadata":{"type":"%s"}}}}' % (b"t" * 129),
         b'{"timestamp":9223372036854775808,"twin":{}}',
         b'{"twin":{"a":{"actual_version":{"cloud":0,"edge":%s}}}}' % (b"9" * 4300),
         b'{"twin":{}} trailing',
