@@ -88,10 +88,7 @@ class Outbox:
             self._set_counter("folded", self.folded + folded)
 
     def _fold_entry(self, entry: OutboxEntry) -> int:
-        """Take out of one entry what a newer entry says anew; returns how many changes that were. The newest stays,
-        whatever it says: its number may have been sent and must not come again."""
-        if entry.seq == self._seq:
-            return 0
+        """Take out of one entry what a newer entry says anew; returns how many changes that were."""
         if entry.kind == "state":
             return self._fold_state(entry)
         body = _bodies.decode(entry.body)

@@ -37,25 +37,6 @@ async def test_entries_are_read_in_order_and_trimmed(tmp_path: Path) -> None:
         assert [e.seq for e in journal.outbox()] == [6], "a number never comes again"
 
 
-async def test_the_number_of_a_device_that_left_does_not_come_again(tmp_path: Path) -> None:
-    async with Journal(tmp_path / "j.db", outbox_limit=2) as journal:
-        for n in range(1, 6):
-            put(journal, {"x": record(n)}, ["x"])
-            await journal.flush()
-        newest = journal.outbox()[-1].seq
-        journal.remove_device("default/a")
-        for n in range(3):
-            journal.put_device(StoredDevice("default/b", str(n), ""), f'"{n}"')
-            await journal.flush()
-            journal.remove_device("default/b")
-        await journal.flush()
-        assert newest < (newest := max(newest, *(entry.seq for entry in journal.outbox())))
-    async with Journal(tmp_path / "j.db", outbox_limit=2) as journal:
-        put(journal, {"x": record(6)}, ["x"])
-        await journal.flush()
-        assert journal.outbox()[-1].seq > newest
-
-
 async def test_without_a_bound_nothing_is_kept(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j.db", outbox_limit=0) as journal:
         put(journal, {"x": record(1)}, ["x"])
