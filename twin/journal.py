@@ -33,6 +33,8 @@ ATTEMPTS = 5
 QUIET_SECONDS = 60.0
 """At most so often the times of unchanged values are written, and only along with a real change."""
 DIGEST_BYTES = 8
+QUICK = 0.002
+"""Seconds that a disk may take for a commit, on a running average, to be waited for by everybody."""
 FORGET_EVERY = 256
 """Commits after which the handled messages past their limit are forgotten."""
 PUT_TWINS = "INSERT OR REPLACE INTO twin SELECT ?1, key, value FROM json_each(?2)"
@@ -103,6 +105,7 @@ class Journal:
         self._closing = False
         self._troubled = False
         self._owner: asyncio.Task[object] | None = None
+        self._sync_seconds = 0.0
         self.commits = 0
 
     async def __aenter__(self) -> Self:
@@ -287,8 +290,7 @@ class Journal:
         for _ in range(ATTEMPTS):
             try:
                 self._write(batch)
-                # only the sync goes to a thread: row by row the two threads would fight for the interpreter
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._db.execute, "COMMIT")
+                await self._sync()
             except sqlite3.Error as fault:
                 error = fault
                 if self._db.in_transaction:
@@ -305,6 +307,20 @@ class Journal:
                 self.commits += 1
                 return None
         return error
+
+    async def _sync(self) -> None:
+        """COMMIT. A disk that is quick is waited for right here: going to a thread and back takes as long. A slow
+        one would hold everybody up, so it is waited for in a thread. Rows are never written there: row by row the
+        two threads would fight for the interpreter."""
+        if self._sync_seconds < QUICK:
+            self._timed_commit()
+        else:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._timed_commit)
+
+    def _timed_commit(self) -> None:
+        began = time.monotonic()
+        self._db.execute("COMMIT")
+        self._sync_seconds += 0.2 * (time.monotonic() - began - self._sync_seconds)
 
     def _write(self, batch: _Batch) -> None:
         self._db.execute("BEGIN IMMEDIATE")

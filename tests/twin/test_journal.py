@@ -37,7 +37,11 @@ async def test_what_was_put_is_there_again(tmp_path: Path) -> None:
         assert [(e.device, e.kind) for e in journal.outbox()] == [("default/a", "twin")]
 
 
-async def test_many_changes_share_a_commit_and_are_released_in_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("quick", [0.0, 1.0], ids=["slow disk", "quick disk"])
+async def test_many_changes_share_a_commit_and_are_released_in_order(
+    tmp_path: Path, quick: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "QUICK", quick)
     released: list[int] = []
     async with Journal(tmp_path / "j.db") as journal:
         for n in range(500):
