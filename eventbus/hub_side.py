@@ -97,6 +97,7 @@ class HubSide:
         self._empty_id = answer_on_empty_id
         self._addresses: dict[str, Address] = {}
         self._waiting = 0
+        self._dropping = False
         self._resumed = False
         self._told_of_retained = False
         self._replay: Replay | None = None
@@ -211,8 +212,8 @@ class HubSide:
             durable = True
             if error:
                 self._fail(held, error)
-            for answer in held.answers:
-                self._transport.publish(answer.topic, answer.payload)
+            left = [self._transport.publish(answer.topic, answer.payload) for answer in held.answers]
+            self._tell_of_drops(left)
             self._transport.acknowledge(held.receipts)
             self._waiting -= 1
             if not self._waiting:
@@ -222,6 +223,16 @@ class HubSide:
         self._journal.when_durable(release)
         if not durable:
             self._transport.pause()
+
+    def _tell_of_drops(self, left: Sequence[bool]) -> None:
+        """QoS 1 requests are acknowledged behind their answers, so they cannot come faster than those leave; a
+        flood of QoS 0 requests can."""
+        if not all(left) and not self._dropping:
+            self._dropping = True
+            logger.warning("requests come faster than the broker takes the answers: some answers are dropped")
+        elif self._dropping and left and all(left):
+            self._dropping = False
+            logger.info("answers leave again; %d were dropped since the start", self._transport.statistics().dropped)
 
     def _fail(self, held: _Held, error: Exception) -> None:
         """The disk refused: nothing of it is true, and everybody who waits for it is told."""

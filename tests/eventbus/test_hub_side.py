@@ -19,7 +19,7 @@ from eventbus import topics
 from eventbus.broker import PrivateBroker
 from eventbus.hub_side import HubSide
 from eventbus.mqtt5_transport import Mqtt5Transport
-from eventbus.transport import Message, Session
+from eventbus.transport import Message, Session, Statistics
 from twin import journal as journal_module
 from twin.journal import Journal
 from twin.keeper import Keeper
@@ -227,16 +227,40 @@ async def test_a_retained_copy_does_not_go_over_what_came_after_it(tmp_path: Pat
             assert (await app.next("get/result"))[1]["twin"]["speed"]["actual"]["value"] == "2"
 
 
+async def test_dropped_answers_are_told_once_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="eventbus")
+    get = [Message(topics.of_device("default/pump", topics.TWIN_GET), b"{}", 0, False)]
+    async with Journal(tmp_path / "j.db") as journal:
+        keeper, transport = Keeper(journal), Stale()
+        HubSide(transport, keeper, journal, NODE)  # type: ignore[arg-type]
+        keeper.declare([PUMP])
+        await journal.flush()
+        transport.full = True
+        for full in (True, True, False, False):
+            transport.full = full
+            transport.on_messages(get)  # type: ignore[attr-defined]
+        await journal.flush()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert "2 were dropped" in caplog.text
+
+
 class Stale:
     """A transport that delivers what a broker would that came back from an older state of its files."""
 
     def __init__(self) -> None:
         self.published: list[tuple[str, Any]] = []
         self.acknowledged: list[int] = []
+        self.full = False
+        self.dropped = 0
 
     def publish(self, topic: str, payload: bytes, **_: Any) -> bool:
-        self.published.append((topic, payload))
-        return True
+        self.dropped += self.full
+        if not self.full:
+            self.published.append((topic, payload))
+        return not self.full
+
+    def statistics(self) -> Statistics:
+        return Statistics(0, 0, self.dropped, True)
 
     def acknowledge(self, receipts: list[int]) -> None:
         self.acknowledged += receipts
