@@ -33,7 +33,7 @@ ATTEMPTS = 5
 QUIET_SECONDS = 60.0
 """At most so often the times of unchanged values are written, and only along with a real change."""
 DIGEST_BYTES = 8
-QUICK = 0.002
+QUICK = 0.005
 """Seconds that a disk may take for a commit, on a running average, to be waited for by everybody."""
 FORGET_EVERY = 256
 """Commits after which the handled messages past their limit are forgotten."""
