@@ -12,7 +12,7 @@ import logging
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -116,8 +116,7 @@ class Journal:
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA wal_autocheckpoint = 4000")
         migrate(self._db, files("twin") / "schema" / "journal")
-        self._outbox = Outbox(self._db, self._outbox_limit)
-        self._handled_id = self._db.execute("SELECT coalesce(max(id), 0) FROM handled").fetchone()[0]
+        self._count()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._owner = asyncio.current_task()
         self._task = asyncio.create_task(self._commit_until_closed(), name="journal")
@@ -295,7 +294,7 @@ class Journal:
                 error = fault
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-                self._outbox = Outbox(self._db, self._outbox_limit)
+                self._count()
                 if not self._troubled:
                     self._troubled = True
                     logger.error("journal %s cannot be written: %s; trying again", self._path, fault)
@@ -339,19 +338,28 @@ class Journal:
         self._db.executemany("DELETE FROM twin WHERE device = ?", gone)
         self._db.executemany("INSERT OR REPLACE INTO device VALUES (?, ?, ?)", batch.devices().values())
 
-    def _write_handled(self, digests: Iterable[bytes]) -> None:
+    def _write_handled(self, digests: Collection[bytes]) -> None:
         self._handled_id += 1
+        self._handled_count += len(digests)
         self._db.execute("INSERT INTO handled VALUES (?, ?)", (self._handled_id, b"".join(digests)))
         if self._handled_id % FORGET_EVERY == 0:
             self._forget_handled()
 
     def _forget_handled(self) -> None:
-        total = 0
-        for row_id, size in self._db.execute("SELECT id, length(digests) FROM handled ORDER BY id DESC").fetchall():
-            total += size // DIGEST_BYTES
-            if total > self._handled_limit:
-                self._db.execute("DELETE FROM handled WHERE id < ?", (row_id,))
-                return
+        oldest = self._db.execute("SELECT id, length(digests) FROM handled ORDER BY id LIMIT ?", (2 * FORGET_EVERY,))
+        last = 0
+        for row_id, size in oldest.fetchall():
+            if self._handled_count - size // DIGEST_BYTES < self._handled_limit:
+                break
+            self._handled_count -= size // DIGEST_BYTES
+            last = row_id
+        self._db.execute("DELETE FROM handled WHERE id <= ?", (last,))
+
+    def _count(self) -> None:
+        """Count afresh what the tables hold: they were just opened, or a transaction was rolled back."""
+        self._outbox = Outbox(self._db, self._outbox_limit)
+        last, size = self._db.execute("SELECT coalesce(max(id), 0), sum(length(digests)) FROM handled").fetchone()
+        self._handled_id, self._handled_count = last, (size or 0) // DIGEST_BYTES
 
     @staticmethod
     def _release(batch: _Batch, error: Exception | None) -> None:
