@@ -59,6 +59,8 @@ class _Batch:
     """What the next commit takes along."""
 
     changes: list[Change] = field(default_factory=list)
+    newest: dict[str, dict[str, MsgTwin]] = field(default_factory=dict)
+    """The last of the changes of each property."""
     quiet: list[tuple[str, str]] = field(default_factory=list)
     """(device, twins as in a change): values that are as they were, with newer times"""
     removed: set[str] = field(default_factory=set)
@@ -99,6 +101,8 @@ class Journal:
         self._handled_limit = handled_limit
         self._pending = _Batch()
         self._quiet: dict[str, dict[str, Record]] = {}
+        self._newest: dict[str, dict[str, MsgTwin]] = {}
+        """The last change of each property that changed since the start, of what is written or being written."""
         self._quiet_written = time.monotonic()
         self._committing: _Batch | None = None
         self._wake = asyncio.Event()
@@ -191,6 +195,7 @@ class Journal:
     def put(self, device: str, records: Mapping[str, Record], changed: Mapping[str, MsgTwin]) -> None:
         """Remember records of a device; those `changed` with the next commit, the others when it is cheap."""
         if changed:
+            self._pending.newest.setdefault(device, {}).update(changed)
             self._pending.changes.append((device, "twin", msgspec.json.encode(changed).decode()))
         if len(changed) < len(records) or device in self._quiet:
             quiet = self._quiet.setdefault(device, {})
@@ -214,6 +219,7 @@ class Journal:
         self._pending.joined.pop(device_id, None)
         self._pending.states.pop(device_id, None)
         self._quiet.pop(device_id, None)
+        self._pending.newest.pop(device_id, None)
         self._pending.changes = [change for change in self._pending.changes if change[0] != device_id]
 
     def mark_handled(self, digest: bytes) -> None:
@@ -271,6 +277,7 @@ class Journal:
         batch.waiting += behind.waiting
         for device, _, _ in (*batch.changes, *behind.changes):
             self._quiet.pop(device, None)
+            self._newest.pop(device, None)
 
     def _take_quiet(self, batch: _Batch) -> None:
         if self._quiet and time.monotonic() - self._quiet_written > QUIET_SECONDS:
@@ -326,6 +333,8 @@ class Journal:
         self._write_devices(batch)
         self._db.executemany(PUT_TWINS, [(device, body) for device, kind, body in batch.changes if kind == "twin"])
         self._db.executemany(PUT_TWINS, batch.quiet)
+        for device, changed in batch.newest.items():
+            self._newest.setdefault(device, {}).update(changed)
         self._outbox.append(batch.changes)
         if batch.trim:
             self._outbox.trim(batch.trim)
@@ -333,6 +342,8 @@ class Journal:
             self._write_handled(batch.digests)
 
     def _write_devices(self, batch: _Batch) -> None:
+        for device_id in batch.removed:
+            self._newest.pop(device_id, None)
         gone = [(device_id,) for device_id in batch.removed]
         self._db.executemany("DELETE FROM device WHERE id = ?", gone)
         self._db.executemany("DELETE FROM twin WHERE device = ?", gone)
@@ -357,7 +368,7 @@ class Journal:
 
     def _count(self) -> None:
         """Count afresh what the tables hold: they were just opened, or a transaction was rolled back."""
-        self._outbox = Outbox(self._db, self._outbox_limit)
+        self._outbox = Outbox(self._db, self._outbox_limit, self._newest)
         last, size = self._db.execute("SELECT coalesce(max(id), 0), sum(length(digests)) FROM handled").fetchone()
         self._handled_id, self._handled_count = last, (size or 0) // DIGEST_BYTES
 

@@ -7,7 +7,7 @@ counts what it folded into it, a few rows with every commit, so that no commit h
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -39,8 +39,13 @@ _record = msgspec.json.Decoder(MsgTwin)
 class Outbox:
     """The outbox table of an open journal. Every method runs inside the caller's transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, limit: int) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, limit: int, newest: Mapping[str, Mapping[str, MsgTwin]] | None = None
+    ) -> None:
+        """`newest`: the last change of properties that changed lately, by device and name; who is in there need
+        not be looked up to see whether an entry is their latest."""
         self._db = connection
+        self._newest = {} if newest is None else newest
         self._limit = limit
         self._cursor = 0
         self._count: int = connection.execute("SELECT count(*) FROM outbox").fetchone()[0]
@@ -102,6 +107,9 @@ class Outbox:
 
     def _is_latest(self, device: str, name: str, twin: MsgTwin) -> bool:
         """Every change of a twin raises a version, so an entry with the twin's own versions is its latest."""
+        newest = self._newest.get(device, {}).get(name)
+        if newest is not None:
+            return newest.actual_version == twin.actual_version and newest.expected_version == twin.expected_version
         row = self._db.execute("SELECT record FROM twin WHERE device = ? AND name = ?", (device, name)).fetchone()
         if row is None:
             return False
