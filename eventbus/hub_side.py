@@ -235,8 +235,7 @@ class HubSide:
             logger.info("answers leave again; %d were dropped since the start", self._transport.statistics().dropped)
 
     def _fail(self, held: _Held, error: Exception) -> None:
-        """The disk refused: nothing of it is true, and everybody who waits for it is told."""
-        logger.error("updates of %d messages are refused: %s", len(held.stored), error)
+        """The disk refused, as the journal's log says: nothing of it is true, and whose update it was is told."""
         held.answers.clear()
         self._keeper.restore({address.subject for address, _ in held.stored})
         for address, event_id in held.stored:

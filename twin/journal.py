@@ -88,7 +88,7 @@ class _Batch:
 
 
 class Journal:
-    """Open with `async with`; everything else runs in that event loop and never blocks on the disk."""
+    """Open with `async with`; everything else runs in that event loop, which waits for a quick disk only."""
 
     def __init__(self, path: Path, *, outbox_limit: int = 100_000, handled_limit: int = 262_144) -> None:
         """`outbox_limit` in changes, 0 = keep none.

@@ -40,12 +40,12 @@ class Outbox:
     """The outbox table of an open journal. Every method runs inside the caller's transaction."""
 
     def __init__(
-        self, connection: sqlite3.Connection, limit: int, newest: Mapping[str, Mapping[str, MsgTwin]] | None = None
+        self, connection: sqlite3.Connection, limit: int, newest: Mapping[str, Mapping[str, MsgTwin]]
     ) -> None:
         """`newest`: the last change of properties that changed lately, by device and name; who is in there need
         not be looked up to see whether an entry is their latest."""
         self._db = connection
-        self._newest = {} if newest is None else newest
+        self._newest = newest
         self._limit = limit
         self._cursor = 0
         self._count: int = connection.execute("SELECT count(*) FROM outbox").fetchone()[0]
