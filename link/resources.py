@@ -1,0 +1,76 @@
+"""The one module that knows the resource strings of the hub wire (KubeEdge's message catalogue for devices)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+__all__ = [
+    "KEEPALIVE",
+    "MEMBERSHIP",
+    "MEMBERSHIP_DETAIL",
+    "TWIN",
+    "Kind",
+    "Resource",
+    "of_device",
+    "of_object",
+    "parse",
+]
+
+KEEPALIVE = "node"
+MEMBERSHIP = "membership"
+MEMBERSHIP_DETAIL = "membership/detail"
+TWIN = "twin"
+"""What a cloud's confirmation of a report is about."""
+
+
+class Kind(StrEnum):
+    """What a resource is; each member's value is how it is spelled in its resource."""
+
+    DEVICE = "device"
+    MODEL = "devicemodel"
+    NODE = "node"
+    EDGE_UPDATED = "twin/edge_updated"
+    CLOUD_UPDATED = "twin/cloud_updated"
+    STATE_UPDATE = "state/update"
+    OTHER = ""
+
+
+class Resource(NamedTuple):
+    """A resource, taken apart."""
+
+    kind: Kind
+    namespace: str = ""
+    name: str = ""
+
+    @property
+    def id(self) -> str:
+        """`<namespace>/<name>`."""
+        return f"{self.namespace}/{self.name}"
+
+
+_OBJECTS = {"device": Kind.DEVICE, "devicemodel": Kind.MODEL, "node": Kind.NODE}
+_REPORTS = {kind.value: kind for kind in (Kind.EDGE_UPDATED, Kind.CLOUD_UPDATED, Kind.STATE_UPDATE)}
+
+
+def of_object(kind: Kind, namespace: str, name: str) -> str:
+    """`<namespace>/device/<name>` and the like."""
+    return f"{namespace}/{kind}/{name}"
+
+
+def of_device(device_id: str, kind: Kind) -> str:
+    """`device/<namespace>/<name>/twin/edge_updated` and the like."""
+    return f"device/{device_id}/{kind}"
+
+
+def parse(resource: str) -> Resource:
+    """What a resource is about. `node/<id>/` before it, which KubeEdge uses inside the cloud, is passed over; what
+    is none of the device rows is `OTHER`. A device may be called `node` or `device`: it is told by position."""
+    parts = resource.split("/")
+    if len(parts) > 3 and parts[0] == "node":
+        parts = parts[2:]
+    if len(parts) == 5 and parts[0] == "device" and (report := _REPORTS.get(f"{parts[3]}/{parts[4]}")):
+        return Resource(report, parts[1], parts[2])
+    if len(parts) == 3 and (kind := _OBJECTS.get(parts[1])):
+        return Resource(kind, parts[0], parts[2])
+    return Resource(Kind.OTHER)

@@ -1,0 +1,95 @@
+"""The rows of the message catalogue for devices: one function each, so that both ends write them alike."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from link.acknowledgement import OK
+from link.message import Message, new_message
+from link.resources import KEEPALIVE, MEMBERSHIP, MEMBERSHIP_DETAIL, TWIN, Kind, of_device, of_object
+from twin.documents import DeviceState, MembershipUpdate, StateResult
+
+__all__ = [
+    "confirm",
+    "device_object",
+    "edge_updated",
+    "keepalive",
+    "membership",
+    "membership_detail",
+    "state_update",
+    "wishes",
+]
+
+
+def keepalive() -> Message:
+    """Up, at once after connecting and then every 15 s."""
+    return new_message("websocket", "resource", "keepalive", KEEPALIVE, "ping")
+
+
+def membership_detail(node: str, now: int) -> Message:
+    """Up, once after connecting: which devices are mine?"""
+    asked = {
+        "event_type": "group_membership_event",
+        "event_id": str(uuid.uuid4()),
+        "group_id": node,
+        "operation": "detail",
+        "timestamp": now,
+    }
+    return new_message("twin", "resource", "get", MEMBERSHIP_DETAIL, _text(asked), now=now)
+
+
+def edge_updated(device_id: str, twin: str, now: int, msg_id: str = "") -> Message:
+    """Up: what changed at the edge. `twin`: JSON object of property → MsgTwin with versions; never a null."""
+    body = f'{{"event_id":"{uuid.uuid4()}","timestamp":{now},"twin":{twin}}}'
+    return new_message(
+        "twin",
+        "resource",
+        "update",
+        of_device(device_id, Kind.EDGE_UPDATED),
+        Raw(body.encode()),
+        msg_id=msg_id,
+        now=now,
+    )
+
+
+def state_update(device_id: str, state: DeviceState, now: int, msg_id: str = "") -> Message:
+    """Up: what a device says of itself, as JSON in a text."""
+    said = _text(StateResult(str(uuid.uuid4()), now, state))
+    return new_message(
+        "twin", "resource", "update", of_device(device_id, Kind.STATE_UPDATE), said, msg_id=msg_id, now=now
+    )
+
+
+def confirm(report: Message) -> Message:
+    """Down: a report is safe in the cloud."""
+    return new_message("devicecontroller", "twin", "response", TWIN, OK, parent=report.header.msg_id)
+
+
+def membership(update: MembershipUpdate) -> Message:
+    """Down: devices that join or leave the node; not acknowledged, so always just before what is."""
+    return new_message("devicecontroller", "twin", "update", MEMBERSHIP, update, now=update.timestamp)
+
+
+def device_object(kind: Kind, operation: str, namespace: str, name: str, content: Mapping[str, Any]) -> Message:
+    """Down: a Device or DeviceModel, `insert`, `update` or `delete`, whole; its version is the object's own."""
+    version = str(content.get("metadata", {}).get("resourceVersion", ""))
+    resource = of_object(kind, namespace, name)
+    return new_message("devicecontroller", "resource", operation, resource, content, version=version)
+
+
+def wishes(device_id: str, twin: str, now: int) -> Message:
+    """Down, between twinhub ends: desired values decided in the cloud, with their version vectors. `twin`: JSON
+    object of property → MsgTwin. Acknowledged there, although KubeEdge's own ends would not."""
+    body = f'{{"event_id":"{uuid.uuid4()}","timestamp":{now},"twin":{twin}}}'
+    return new_message(
+        "devicecontroller", "twin", "update", of_device(device_id, Kind.CLOUD_UPDATED), Raw(body.encode()), now=now
+    )
+
+
+def _text(content: object) -> str:
+    return msgspec.json.encode(content).decode()
