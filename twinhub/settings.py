@@ -5,23 +5,20 @@ A password never stands in the file itself: `{env: NAME}` takes it from the envi
 
 from __future__ import annotations
 
-import json
 import os
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from device_models.folder import read_text
-from device_models.problem import Place, Problem, Report
-from device_models.schema import Schema
-from device_models.yaml_text import YamlText
+from device_models.problem import Problem
 from twinhub.errors import CommandError
+from twinhub.settings_file import read_settings
 
-__all__ = ["FILE", "BrokerSettings", "Secret", "Settings", "load_settings", "settings_problems"]
+__all__ = ["FILE", "BrokerSettings", "CloudSettings", "Secret", "Settings", "load_settings", "settings_problems"]
 
 FILE = "twinhub.yaml"
+_SECRETS: dict[tuple[str | int, ...], str] = {("broker", "url"): "this is not the address of a broker"}
 
 
 class Secret(msgspec.Struct, frozen=True):
@@ -56,6 +53,23 @@ class BrokerSettings(msgspec.Struct, frozen=True, rename="camel"):
     key_file: str | None = None
 
 
+class CloudSettings(msgspec.Struct, frozen=True, rename="camel"):
+    """The link to the cloud; without effect until `twinhub join` gave this edge an identity."""
+
+    compression: bool = True
+    """Compress what goes over the link, where the cloud can."""
+    drain_rate: int = 5_000
+    """Changes a second of a backlog at most, so that it does not crowd out what is new."""
+    ping_seconds: float = 10
+    """A link that stays silent for two of these is taken for broken."""
+    outbox_days: float = 30
+    """Changes older than that are folded to the newest value of each property."""
+    logs: bool = True
+    """Send the hub's log lines, as far as the link has room for them."""
+    metrics_port: int = 0
+    """Where Prometheus finds the edge's metrics on 127.0.0.1; 0 = nowhere."""
+
+
 class Settings(msgspec.Struct, frozen=True, rename="camel"):
     """Everything that can be set, with its default."""
 
@@ -73,6 +87,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
     """Answer unreadable updates on the empty device id as well, as KubeEdge does."""
     outbox_limit: int = 100_000
     """Changes kept for the cloud; 0 = none."""
+    cloud: CloudSettings = CloudSettings()
 
 
 def load_settings(folder: Path) -> Settings:
@@ -89,22 +104,5 @@ def settings_problems(folder: Path) -> tuple[Problem, ...]:
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], tuple[Problem, ...]]:
-    path, report = folder / FILE, Report()
-    values = _values(path, report) if path.exists() else {}
-    return values, report.sorted()
-
-
-def _values(path: Path, report: Report) -> dict[str, Any]:
-    """What the file says; its mistakes go to the report."""
-    content = read_text(path, report)
-    text = YamlText(content or "")
-    for fault in text.faults:
-        report.error(Place(str(path), fault.line), fault.message, fault.advice)
-    if len(text.documents) > 1:
-        report.error(Place(str(path)), "there are several documents", "remove the lines that are only ---")
-    values = text.documents[0] if text.documents and text.documents[0] is not None else {}
-    schema = Schema(json.loads((files("twinhub") / "settings.schema.json").read_text()))
-    for where, message, advice in schema.findings(values):
-        shown = "this is not the address of a broker" if where == ("broker", "url") else message  # may hold a secret
-        report.error(Place(str(path), text.line(0, where), where), shown, advice)
-    return values
+    path = folder / FILE
+    return read_settings(path, "settings.schema.json", _SECRETS) if path.exists() else ({}, ())

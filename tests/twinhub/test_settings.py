@@ -8,7 +8,7 @@ from hypothesis import given, strategies
 from live_plant import twinhub
 
 from twinhub.errors import CommandError
-from twinhub.settings import FILE, BrokerSettings, Secret, Settings, load_settings
+from twinhub.settings import FILE, BrokerSettings, CloudSettings, Secret, Settings, load_settings
 
 
 def load(folder: Path, text: str) -> Settings:
@@ -34,12 +34,13 @@ def test_settings_are_read(tmp_path: Path) -> None:
 
 
 def test_every_mistake_is_named_with_its_line_and_a_remedy(tmp_path: Path) -> None:
-    text = "nod: edge-7\nbroker:\n  prot: 1884\n  port: 99999\nstore: mysql\n"
+    text = "nod: edge-7\nbroker:\n  prot: 1884\n  port: 99999\nstore: mysql\ncloud: {pingSeconds: 0}\n"
     expected = [
         ("twinhub.yaml:1: nod: ", "did you mean node?"),
         ("twinhub.yaml:3: broker.prot: ", "did you mean port?"),
         ("twinhub.yaml:4: broker.port: 99999 ", "write a port from 1 to 65535"),
         ("twinhub.yaml:5: store: 'mysql' ", "tinydb, sqlite"),
+        ("twinhub.yaml:6: cloud.pingSeconds: 0 ", "write a number of seconds from 1 to 300"),
     ]
     for line, (place, remedy) in zip(mistakes(tmp_path, text), expected, strict=True):
         assert line.startswith(place)
@@ -79,7 +80,7 @@ def test_any_bytes_are_settings_or_a_clear_error(tmp_path_factory: pytest.TempPa
 
 def test_run_help_names_every_setting_with_its_default() -> None:
     text = twinhub("run", "--help").stdout
-    fields = [*msgspec.structs.fields(Settings), *msgspec.structs.fields(BrokerSettings)]
+    fields = [field for part in (Settings, BrokerSettings, CloudSettings) for field in msgspec.structs.fields(part)]
     for field in fields:
         assert f"  {field.encode_name}:" in text, field.encode_name
         if isinstance(field.default, (bool, int)):

@@ -25,7 +25,14 @@ Everything else has a default that works and can be set in DIR/twinhub.yaml:
   strict: false                true: values as KubeEdge allows them, 512 characters of a small set
   maxValueBytes: 65536         longest value
   answerOnEmptyId: false       true: answer unreadable updates on the empty device id too, as KubeEdge does
-  outboxLimit: 100000          changes kept for the cloud
+  outboxLimit: 100000          changes kept for the cloud; past that the newest of each property
+  cloud:                       of an edge that has joined one (`twinhub join`)
+    compression: true          compress what goes over the link
+    drainRate: 5000            changes of a backlog per second, at most
+    pingSeconds: 10            a link that is silent for twice as long counts as broken
+    outboxDays: 30             older changes are folded to the newest of each property
+    logs: true                 send the hub's log lines, as far as there is room
+    metricsPort: 0             Prometheus metrics on 127.0.0.1; 0 = none
 
 Exit codes: 0 ended as asked, 1 it could not run, 2 usage.
 """
