@@ -1,0 +1,205 @@
+"""The JSON forms of the operators' interface, shared by the cloud that answers and the command line that asks.
+
+Times are Unix milliseconds, 0 = never or not said; ages are seconds. Lists come in pages: `next` is what to give as
+`after` for the page that follows, empty on the last.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from twin.documents import MsgTwin
+
+__all__ = [
+    "Applied",
+    "Condition",
+    "Device",
+    "Devices",
+    "Failure",
+    "Link",
+    "LogLine",
+    "LogLines",
+    "LostWish",
+    "Node",
+    "Nodes",
+    "Objects",
+    "Outcomes",
+    "Reading",
+    "Readings",
+    "Token",
+    "TokenRequest",
+    "Twin",
+    "Twins",
+    "Wishes",
+]
+
+
+class Failure(Struct, frozen=True):
+    """Why a request was not carried out, and what to do: the body of every answer from 400 up."""
+
+    message: str
+    advice: str = ""
+
+
+class Condition(Struct, frozen=True):
+    """Something that keeps a device from being served, and what to do about it."""
+
+    type: str
+    message: str
+    advice: str = ""
+
+
+class Link(Struct, frozen=True):
+    """One connection of a node."""
+
+    channel: str
+    since: int
+    plain: bool
+    address: str
+    sent: int
+    acked: int
+    refused: int
+    queue: int
+    """Messages that wait to be acknowledged by the edge."""
+    oldest: float
+    """Age of the oldest of them, in seconds."""
+
+
+class Node(Struct, frozen=True):
+    """An edge that may join, or has."""
+
+    name: str
+    state: str
+    """connected, away, never (it has not connected yet) or revoked."""
+    since: int
+    """When it connected, or left."""
+    address: str
+    plain: bool
+    """It speaks KubeEdge's wire."""
+    devices: int
+    links: list[Link] = []
+
+
+class Nodes(Struct, frozen=True):
+    nodes: list[Node]
+    next: str = ""
+
+
+class Device(Struct, frozen=True):
+    """A declared device."""
+
+    id: str
+    node: str
+    origin: str
+    """The node in whose folder it is declared; empty = declared in the cloud."""
+    model: str
+    state: str
+    """What the device says of itself; empty = nothing yet."""
+    received: int
+    """When the cloud heard of it last."""
+    conditions: list[Condition] = []
+
+
+class Devices(Struct, frozen=True):
+    devices: list[Device]
+    next: str = ""
+
+
+class LostWish(Struct, frozen=True):
+    """A desired value set in the cloud that gave way to one set at the edge at the same time."""
+
+    property: str
+    wanted: str
+    kept: str
+    at: int
+
+
+class Twin(Struct, frozen=True):
+    """What a device reported, what is desired of it, and which of that the edge has not confirmed yet."""
+
+    device: str
+    node: str
+    twin: dict[str, MsgTwin]
+    received: int
+    unmet: list[str] = []
+    lost: list[LostWish] = []
+    """Newest first, at most ten; only in the answer about one device."""
+    conditions: list[Condition] = []
+
+
+class Twins(Struct, frozen=True):
+    twins: list[Twin]
+    next: str = ""
+
+
+class Reading(Struct, frozen=True):
+    """One value that was reported."""
+
+    time: int
+    source_time: int
+    quality: str
+    value: str | None
+    reason: str = ""
+
+
+class Readings(Struct, frozen=True):
+    """In the order they were made. `next`: where to go on when there are more, as `since`; 0 = there are none."""
+
+    readings: list[Reading]
+    next: int = 0
+
+
+class Objects(Struct, frozen=True, forbid_unknown_fields=True):
+    """Devices and models to be declared: KubeEdge v1beta1 objects."""
+
+    objects: list[dict[str, Any]]
+
+
+class Applied(Struct, frozen=True):
+    """What became of one object."""
+
+    key: str
+    """`<Kind>/<namespace>/<name>`."""
+    outcome: str
+    """created, configured, unchanged or refused."""
+    message: str = ""
+    conditions: list[Condition] = []
+
+
+class Outcomes(Struct, frozen=True):
+    applied: list[Applied]
+
+
+class Wishes(Struct, frozen=True, forbid_unknown_fields=True):
+    """Desired values, as text."""
+
+    values: dict[str, str]
+
+
+class TokenRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """A token with which one node may join."""
+
+    node: str
+    minutes: float | None = None
+    """None = as the cloud's settings have it."""
+
+
+class Token(Struct, frozen=True):
+    node: str
+    token: str
+    expires: int
+
+
+class LogLine(Struct, frozen=True):
+    """One line of an edge's log."""
+
+    time: int
+    level: str
+    logger: str
+    text: str
+
+
+class LogLines(Struct, frozen=True):
+    lines: list[LogLine]
