@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any, NoReturn
 import msgspec.json
 from tinydb.storages import Storage
 
+from twin.durable_file import replace
 from twin.store import StoreError
 
 __all__ = ["JsonFile"]
@@ -51,7 +50,7 @@ class JsonFile(Storage):
         try:
             yield
             text = msgspec.json.encode(self._tables, order="sorted")
-            _replace(self._path, msgspec.json.format(text, indent=2) + b"\n")
+            replace(self._path, msgspec.json.format(text, indent=2) + b"\n")
         except BaseException:
             self._tables, self._seen = {}, None
             raise
@@ -63,23 +62,6 @@ class JsonFile(Storage):
         except FileNotFoundError:
             return None
         return status.st_ino, status.st_mtime_ns, status.st_size
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Durable and atomic: the old file or the new one, whatever happens, with the old one's permissions."""
-    new = path.with_name(f".{path.name}.new")
-    with new.open("wb") as file:
-        if path.exists():
-            os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _load(path: Path, check: Check) -> Tables:
