@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from device_models.model import Device
 from device_models.problem import Problem, Report, suggestion
 from device_models.protocols import Protocols, ProtocolSchema
 
-__all__ = ["Declarations", "load"]
+__all__ = ["Declarations", "declare", "load"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,24 @@ def load(path: Path, protocols: Mapping[str, ProtocolSchema]) -> Declarations:
     Never raises for what stands in the files: it is told in `problems`, all at once.
     """
     report = Report()
-    manifests = _unique(path, report)
+    found = (
+        Manifest(document.data, str(document.file), document.locate) for document in folder.documents(path, report)
+    )
+    return declare(found, protocols, report)
+
+
+def declare(found: Iterable[Manifest], protocols: Mapping[str, ProtocolSchema], report: Report) -> Declarations:
+    """What documents declare together; `report` has what was wrong with reading them, and gets the rest."""
+    manifests = _unique(found, report)
     devices = _Devices(manifests, Protocols(protocols), report).all()
     documents = {key: manifest.data for key, manifest in manifests.items()}
     return Declarations(devices, documents, report.sorted())
 
 
-def _unique(path: Path, report: Report) -> dict[str, Manifest]:
+def _unique(found: Iterable[Manifest], report: Report) -> dict[str, Manifest]:
     manifests: dict[str, Manifest] = {}
-    for document in folder.documents(path, report):
-        for manifest in manifests_of(Manifest(document.data, str(document.file), document.locate), report):
+    for document in found:
+        for manifest in manifests_of(document, report):
             first = manifests.setdefault(manifest.key, manifest)
             if first is not manifest:
                 file, line, _ = first.locate(("metadata", "name"))

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from enum import Enum
 from hashlib import blake2b
 
-from twin.journal import DIGEST_BYTES
+from twin.handled import DIGEST_BYTES
 
 
 def digest(device_id: str, payload: bytes) -> bytes:

@@ -11,20 +11,23 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections import deque
+import uuid
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 import msgspec
 
+from twin.batch import Batch, Durable, StoredDevice
 from twin.documents import MsgTwin
+from twin.handled import HandledMessages
 from twin.machine import Record
 from twin.migrations import migrate
-from twin.outbox import Change, Outbox, OutboxEntry
+from twin.outbox import Outbox, OutboxEntry, OutboxReader
+
+__all__ = ["Durable", "Journal", "StoredDevice"]
 
 logger = logging.getLogger("twin")
 
@@ -32,84 +35,53 @@ ATTEMPTS = 5
 """How often a failing commit is tried, a second apart, before its updates are refused."""
 QUIET_SECONDS = 60.0
 """At most so often the times of unchanged values are written, and only along with a real change."""
-DIGEST_BYTES = 8
 QUICK = 0.005
 """Seconds that a disk may take for a commit, on a running average, to be waited for by everybody."""
-FORGET_EVERY = 256
-"""Commits after which the handled messages past their limit are forgotten."""
+TRIM_SECONDS = 0.2
+"""So long what the cloud has confirmed waits for a commit that is made anyway."""
 PUT_TWINS = "INSERT OR REPLACE INTO twin SELECT ?1, key, value FROM json_each(?2)"
 """One statement a device: SQLite takes the body of a change apart, far faster than a call for each property."""
 
 _twins = msgspec.json.Decoder(dict[str, MsgTwin])
 
-Durable = Callable[[Exception | None], None]
-"""Called after the commit with None, or with the error that kept it from the disk."""
-
-
-class StoredDevice(NamedTuple):
-    """A member of this node as the journal has it."""
-
-    id: str
-    state: str
-    last_online: str
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What the next commit takes along."""
-
-    changes: list[Change] = field(default_factory=list)
-    newest: dict[str, dict[str, MsgTwin]] = field(default_factory=dict)
-    """The last of the changes of each property."""
-    quiet: list[tuple[str, str]] = field(default_factory=list)
-    """(device, twins as in a change): values that are as they were, with newer times"""
-    removed: set[str] = field(default_factory=set)
-    """devices that leave, before anything else of this batch"""
-    joined: dict[str, StoredDevice] = field(default_factory=dict)
-    states: dict[str, StoredDevice] = field(default_factory=dict)
-    digests: deque[bytes] = field(default_factory=deque)
-    trim: int = 0
-    waiting: list[Durable] = field(default_factory=list)
-
-    @property
-    def writes(self) -> bool:
-        return bool(self.changes or self.quiet or self.removed or self.joined or self.states or self.trim)
-
-    def devices(self) -> dict[str, StoredDevice]:
-        """Who joined or has a new state, as it is then."""
-        return self.joined | self.states
-
-    def lasting(self, failed: _Batch) -> _Batch:
-        """What has to be stored of a batch that failed and of this one behind it: what nobody will ask for again."""
-        joined = {device_id: d for device_id, d in failed.joined.items() if device_id not in self.removed}
-        return _Batch(
-            removed=failed.removed | self.removed, joined=joined | self.joined, trim=max(failed.trim, self.trim)
-        )
-
 
 class Journal:
     """Open with `async with`; everything else runs in that event loop, which waits for a quick disk only."""
 
-    def __init__(self, path: Path, *, outbox_limit: int = 100_000, handled_limit: int = 262_144) -> None:
-        """`outbox_limit` in changes, 0 = keep none.
+    def __init__(
+        self,
+        path: Path,
+        *,
+        outbox_limit: int = 100_000,
+        outbox_age: float = 0.0,
+        handled_limit: int = 262_144,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Every change is kept for the cloud up to `outbox_limit` changes (0 = keep none) and an age of
+        `outbox_age` seconds (0 = any); past either, the latest value of each property.
 
         `handled_limit` is how many messages are remembered as handled: as many as may arrive between two saves
-        of the broker's own files.
+        of the broker's own files. `clock` gives Unix seconds.
         """
         self._path = path
         self._outbox_limit = outbox_limit
+        self._outbox_age = outbox_age
         self._handled_limit = handled_limit
-        self._pending = _Batch()
+        self._clock = clock
+        self._pending = Batch()
         self._quiet: dict[str, dict[str, Record]] = {}
         self._newest: dict[str, dict[str, MsgTwin]] = {}
         """The last change of each property that changed since the start, of what is written or being written."""
         self._quiet_written = time.monotonic()
-        self._committing: _Batch | None = None
+        self._committing: Batch | None = None
         self._wake = asyncio.Event()
         self._closing = False
         self._troubled = False
         self._owner: asyncio.Task[object] | None = None
         self._sync_seconds = 0.0
+        self._trimming: asyncio.TimerHandle | None = None
+        self.identity = ""
+        """32 hex digits, made with the file: by it a cloud knows whose numbers the outbox's are."""
         self.commits = 0
 
     async def __aenter__(self) -> Self:
@@ -121,6 +93,8 @@ class Journal:
         self._db.execute("PRAGMA wal_autocheckpoint = 4000")
         migrate(self._db, files("twin") / "schema" / "journal")
         self._count()
+        (self.identity,) = self._db.execute("SELECT value FROM identity").fetchone()
+        self._reader = OutboxReader(self._path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._owner = asyncio.current_task()
         self._task = asyncio.create_task(self._commit_until_closed(), name="journal")
@@ -138,7 +112,10 @@ class Journal:
         try:
             await self._task
         finally:
+            if self._trimming:
+                self._trimming.cancel()
             self._thread.shutdown()
+            self._reader.close()
             self._db.close()
 
     def _ended(self) -> None:
@@ -166,24 +143,41 @@ class Journal:
         left = device in self._pending.removed
         committed = {} if left else {name: Record.from_versions(decode(text)) for name, text in rows}
         for owner, kind, body in self._pending.changes:
-            if owner == device and kind == "twin":
+            if owner == device and kind != "state":
                 committed |= {name: Record.from_versions(twin) for name, twin in _twins.decode(body).items()}
         return committed | self._quiet.get(device, {})
 
     def handled(self) -> list[bytes]:
         """Digests of the messages handled last, oldest first, those of the running commit included."""
-        blobs = [row[0] for row in self._db.execute("SELECT digests FROM handled ORDER BY id")]
-        stored = b"".join(blobs)
-        known = [stored[i : i + DIGEST_BYTES] for i in range(0, len(stored), DIGEST_BYTES)]
+        known = self._handled.digests()
         return [*known, *(self._committing.digests if self._committing else ()), *self._pending.digests]
 
     def outbox(self, after: int = 0, limit: int = 100) -> list[OutboxEntry]:
-        """What the cloud has not confirmed, oldest first."""
-        return self._outbox.read(after, limit)
+        """What the cloud has not confirmed, oldest first; only what is durable."""
+        return self._reader.read(after, limit)
+
+    def newest_changes(self, after: int = 0, limit: int = 100) -> list[OutboxEntry]:
+        """The end of the outbox, newest first; only what is durable."""
+        return self._reader.newest(after, limit)
+
+    def oldest_change_age(self, after: int = 0) -> float:
+        """Seconds since the oldest change in the outbox (behind the number `after`) was made; 0 = there is none."""
+        made = self._reader.oldest(after)
+        return max(0.0, self._clock() - made / 1000) if made else 0.0
 
     @property
     def outbox_depth(self) -> int:
         return len(self._outbox)
+
+    @property
+    def last_seq(self) -> int:
+        """The highest number ever given to a change."""
+        return self._outbox.last_seq
+
+    @property
+    def trimmed(self) -> int:
+        """The number up to which a cloud has confirmed the outbox."""
+        return self._outbox.trimmed
 
     @property
     def folded(self) -> int:
@@ -192,11 +186,22 @@ class Journal:
 
     # ---- writing
 
-    def put(self, device: str, records: Mapping[str, Record], changed: Mapping[str, MsgTwin]) -> None:
-        """Remember records of a device; those `changed` with the next commit, the others when it is cheap."""
+    def put(
+        self,
+        device: str,
+        records: Mapping[str, Record],
+        changed: Mapping[str, MsgTwin],
+        private: Collection[str] = (),
+    ) -> None:
+        """Remember records of a device; those `changed` with the next commit, the others when it is cheap. The
+        cloud hears of what changed, except of the properties named in `private`."""
         if changed:
             self._pending.newest.setdefault(device, {}).update(changed)
-            self._pending.changes.append((device, "twin", msgspec.json.encode(changed).decode()))
+            told, kept = (changed, {}) if not private else _split(changed, private)
+            if told:
+                self._pending.changes.append((device, "twin", msgspec.json.encode(told).decode()))
+            if kept:
+                self._pending.changes.append((device, "private", msgspec.json.encode(kept).decode()))
         if len(changed) < len(records) or device in self._quiet:
             quiet = self._quiet.setdefault(device, {})
             for name, record in records.items():
@@ -229,8 +234,21 @@ class Journal:
             self._pending.digests.popleft()
 
     def trim(self, seq: int) -> None:
-        """Drop the outbox up to and including `seq`, with the next commit: the cloud has committed it."""
+        """Drop the outbox up to and including `seq`, with the next commit or soon: the cloud has committed it."""
         self._pending.trim = max(seq, self._pending.trim)
+        if self._trimming is None:
+            self._trimming = asyncio.get_running_loop().call_later(TRIM_SECONDS, self._trim_now)
+
+    def _trim_now(self) -> None:
+        self._trimming = None
+        self._wake.set()
+
+    async def renew_identity(self) -> None:
+        """From now on this is another journal: what a cloud knows of the old one's numbers means nothing here.
+        Raises the storage error that prevents it."""
+        identity = self._pending.identity = uuid.uuid4().hex
+        await self.flush()
+        self.identity = identity
 
     def when_durable(self, callback: Durable) -> None:
         """Call back once everything put so far is on the disk; at once when it is already."""
@@ -256,7 +274,7 @@ class Journal:
                 await self._commit_pending()
 
     async def _commit_pending(self) -> None:
-        batch, self._pending = self._pending, _Batch()
+        batch, self._pending = self._pending, Batch()
         error = None
         if batch.writes:
             self._take_quiet(batch)
@@ -271,7 +289,7 @@ class Journal:
         if error and self._closing:
             raise error
 
-    def _forsake(self, batch: _Batch) -> None:
+    def _forsake(self, batch: Batch) -> None:
         """Forget what could not be stored, and what was put behind it meanwhile, for that builds on it."""
         behind, self._pending = self._pending, self._pending.lasting(batch)
         batch.waiting += behind.waiting
@@ -279,7 +297,7 @@ class Journal:
             self._quiet.pop(device, None)
             self._newest.pop(device, None)
 
-    def _take_quiet(self, batch: _Batch) -> None:
+    def _take_quiet(self, batch: Batch) -> None:
         if self._quiet and time.monotonic() - self._quiet_written > QUIET_SECONDS:
             batch.quiet = self._quiet_rows()
             self._quiet = {}
@@ -292,7 +310,7 @@ class Journal:
             if records
         ]
 
-    async def _commit(self, batch: _Batch) -> Exception | None:
+    async def _commit(self, batch: Batch) -> Exception | None:
         for _ in range(ATTEMPTS):
             try:
                 self._write(batch)
@@ -328,20 +346,22 @@ class Journal:
         self._db.execute("COMMIT")
         self._sync_seconds += 0.2 * (time.monotonic() - began - self._sync_seconds)
 
-    def _write(self, batch: _Batch) -> None:
+    def _write(self, batch: Batch) -> None:
         self._db.execute("BEGIN IMMEDIATE")
         self._write_devices(batch)
-        self._db.executemany(PUT_TWINS, [(device, body) for device, kind, body in batch.changes if kind == "twin"])
+        self._db.executemany(PUT_TWINS, [(device, body) for device, kind, body in batch.changes if kind != "state"])
         self._db.executemany(PUT_TWINS, batch.quiet)
         for device, changed in batch.newest.items():
             self._newest.setdefault(device, {}).update(changed)
-        self._outbox.append(batch.changes)
+        self._outbox.append(batch.changes, int(self._clock() * 1000))
         if batch.trim:
             self._outbox.trim(batch.trim)
+        if batch.identity:
+            self._db.execute("UPDATE identity SET value = ?", (batch.identity,))
         if batch.digests:
-            self._write_handled(batch.digests)
+            self._handled.add(batch.digests)
 
-    def _write_devices(self, batch: _Batch) -> None:
+    def _write_devices(self, batch: Batch) -> None:
         for device_id in batch.removed:
             self._newest.pop(device_id, None)
         gone = [(device_id,) for device_id in batch.removed]
@@ -349,30 +369,18 @@ class Journal:
         self._db.executemany("DELETE FROM twin WHERE device = ?", gone)
         self._db.executemany("INSERT OR REPLACE INTO device VALUES (?, ?, ?)", batch.devices().values())
 
-    def _write_handled(self, digests: Collection[bytes]) -> None:
-        self._handled_id += 1
-        self._handled_count += len(digests)
-        self._db.execute("INSERT INTO handled VALUES (?, ?)", (self._handled_id, b"".join(digests)))
-        if self._handled_id % FORGET_EVERY == 0:
-            self._forget_handled()
-
-    def _forget_handled(self) -> None:
-        oldest = self._db.execute("SELECT id, length(digests) FROM handled ORDER BY id LIMIT ?", (2 * FORGET_EVERY,))
-        last = 0
-        for row_id, size in oldest.fetchall():
-            if self._handled_count - size // DIGEST_BYTES < self._handled_limit:
-                break
-            self._handled_count -= size // DIGEST_BYTES
-            last = row_id
-        self._db.execute("DELETE FROM handled WHERE id <= ?", (last,))
-
     def _count(self) -> None:
         """Count afresh what the tables hold: they were just opened, or a transaction was rolled back."""
-        self._outbox = Outbox(self._db, self._outbox_limit, self._newest)
-        last, size = self._db.execute("SELECT coalesce(max(id), 0), sum(length(digests)) FROM handled").fetchone()
-        self._handled_id, self._handled_count = last, (size or 0) // DIGEST_BYTES
+        self._outbox = Outbox(self._db, self._outbox_limit, self._newest, self._outbox_age)
+        self._handled = HandledMessages(self._db, self._handled_limit)
 
     @staticmethod
-    def _release(batch: _Batch, error: Exception | None) -> None:
+    def _release(batch: Batch, error: Exception | None) -> None:
         for callback in batch.waiting:
             callback(error)
+
+
+def _split(changed: Mapping[str, MsgTwin], private: Collection[str]) -> tuple[dict[str, MsgTwin], dict[str, MsgTwin]]:
+    """What the cloud is told, and what not."""
+    told = {name: twin for name, twin in changed.items() if name not in private}
+    return told, {name: twin for name, twin in changed.items() if name in private}

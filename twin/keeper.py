@@ -14,7 +14,7 @@ import msgspec
 
 from device_models import Device, Property
 from twin import cloud_update, machine
-from twin.documents import DeviceState, MemberDevice, MsgTwin, TypeMetadata
+from twin.documents import DeviceState, MemberDevice, MsgTwin, TwinVersion, TypeMetadata
 from twin.journal import Journal, StoredDevice
 from twin.machine import Outcome, Record
 from twin.refused import BadRequest, Refused
@@ -35,11 +35,13 @@ class Membership(NamedTuple):
 class DeviceTwin:
     """One member: its declaration and its properties."""
 
-    __slots__ = ("device", "last_online", "properties", "records", "state", "wished")
+    __slots__ = ("device", "last_online", "private", "properties", "records", "state", "wished")
 
     def __init__(self, device: Device, state: str, last_online: str, records: dict[str, Record]) -> None:
         self.device = device
         self.properties: Mapping[str, Property] = {p.name: p for p in device.properties}
+        self.private = frozenset(p.name for p in device.properties if not p.report_to_cloud)
+        """Properties that the cloud does not hear of."""
         self.state = state
         self.last_online = last_online
         self.records = records
@@ -106,11 +108,34 @@ class Keeper:
         return outcome
 
     def cloud_update(self, device_id: str, update: Mapping[str, MsgTwin | None]) -> Outcome:
-        """Apply a change made in the cloud. Raises `Refused`; nothing is changed then."""
+        """Apply a change made in the cloud; what is kept against it goes to the cloud again. Raises `Refused`;
+        nothing is changed then."""
         twin = self._checked(device_id, update)
         outcome = cloud_update.apply(twin.records, twin.properties, update, self.now(), self._rules)
-        self._remember(device_id, twin, outcome)
+        twin.take(outcome.after)
+        kept = {name: record.with_versions() for name, record in outcome.refused.items()}
+        records = outcome.after | outcome.refused
+        if records:
+            self._journal.put(device_id, records, outcome.changed | kept, twin.private)
         return outcome
+
+    def insist(self, device_id: str, names: Iterable[str]) -> None:
+        """Wishes of the cloud for these properties cannot be: what is wished here stands, one version of the edge up,
+        and the cloud is told. Properties that are not known are passed over."""
+        twin = self._devices[device_id]
+        kept = {name: _advanced(twin.records[name]) for name in names if name in twin.records}
+        if kept:
+            twin.take(kept)
+            changed = {name: record.with_versions() for name, record in kept.items()}
+            self._journal.put(device_id, kept, changed, twin.private)
+
+    def report_all(self) -> None:
+        """Everything goes to the cloud, which knows nothing: all twins as they are, and what the devices say."""
+        for device_id, twin in self._devices.items():
+            changed = {name: record.with_versions() for name, record in twin.records.items()}
+            self._journal.put(device_id, twin.records, changed, twin.private)
+            if twin.state:
+                self._put_state(device_id, DeviceState(twin.device.name, twin.state, twin.last_online))
 
     def get(self, device_id: str) -> dict[str, MsgTwin] | None:
         """What is shown of a member's twins, without the deleted ones; None when it is no member."""
@@ -142,8 +167,7 @@ class Keeper:
         alive = state.lower() in ("online", "ok")
         twin.last_online = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if alive else ""
         said = DeviceState(twin.device.name, state, twin.last_online)
-        stored = StoredDevice(device_id, state, twin.last_online)
-        self._journal.put_device(stored, msgspec.json.encode(said).decode())
+        self._put_state(device_id, said)
         return said
 
     def restore(self, device_ids: Iterable[str]) -> None:
@@ -154,6 +178,10 @@ class Keeper:
                 records = self._journal.records(device_id)
                 self._devices[device_id] = DeviceTwin(twin.device, known.state, known.last_online, records)
                 self._retype(self._devices[device_id])
+
+    def _put_state(self, device_id: str, said: DeviceState) -> None:
+        stored = StoredDevice(device_id, said.state, said.lastOnlineTime)
+        self._journal.put_device(stored, msgspec.json.encode(said).decode())
 
     def _checked(self, device_id: str, update: Mapping[str, MsgTwin | None]) -> DeviceTwin:
         """Names and values first, then the device: the order in which KubeEdge finds fault."""
@@ -174,7 +202,7 @@ class Keeper:
     def _remember(self, device_id: str, twin: DeviceTwin, outcome: Outcome) -> None:
         if outcome.after:
             twin.take(outcome.after)
-            self._journal.put(device_id, outcome.after, outcome.changed)
+            self._journal.put(device_id, outcome.after, outcome.changed, twin.private)
 
     def _keep(self, device: Device, stored: StoredDevice | None) -> None:
         known = self._devices.get(device.id)
@@ -189,6 +217,15 @@ class Keeper:
             self._journal.put_device(StoredDevice(device.id, state, last_online))
         twin = self._devices[device.id] = DeviceTwin(device, state, last_online, records)
         self._retype(twin)
+        if known is not None:
+            self._publish(twin, known.private - twin.private)
+
+    def _publish(self, twin: DeviceTwin, names: Iterable[str]) -> None:
+        """The cloud may know these properties from now on."""
+        records = {name: twin.records[name] for name in names if name in twin.records}
+        if records:
+            changed = {name: record.with_versions() for name, record in records.items()}
+            self._journal.put(twin.device.id, records, changed, twin.private)
 
     def _retype(self, twin: DeviceTwin) -> None:
         """What is declared now about type and unit goes over what was remembered."""
@@ -199,12 +236,17 @@ class Keeper:
                 shown = msgspec.structs.replace(record.shown, metadata=metadata)
                 retyped = msgspec.structs.replace(record, shown=shown, type=metadata.type)
                 twin.records[name] = retyped
-                self._journal.put(twin.device.id, {name: retyped}, {name: retyped.with_versions()})
+                self._journal.put(twin.device.id, {name: retyped}, {name: retyped.with_versions()}, twin.private)
 
     def _remove(self, device_id: str) -> MemberDevice:
         self._journal.remove_device(device_id)
         gone = self._devices.pop(device_id, None)
         return MemberDevice(device_id, gone.device.name if gone else device_id.partition("/")[2])
+
+
+def _advanced(record: Record) -> Record:
+    version = record.expected_version or TwinVersion()
+    return msgspec.structs.replace(record, expected_version=TwinVersion(version.cloud, version.edge + 1))
 
 
 def _wished(record: Record) -> bool:

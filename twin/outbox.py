@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -15,10 +16,8 @@ import msgspec
 from twin.documents import MsgTwin
 
 Kind = Literal["twin", "state"]
-
-
-Change = tuple[str, Kind, str]
-"""(device, kind, body), as in an entry."""
+Change = tuple[str, Literal["twin", "state", "private"], str]
+"""(device, kind, body), as in an entry. What is private is a twin's change that the cloud does not hear of."""
 
 
 class OutboxEntry(NamedTuple):
@@ -36,21 +35,59 @@ _bodies = msgspec.json.Decoder(dict[str, MsgTwin])
 _record = msgspec.json.Decoder(MsgTwin)
 
 
+ENTRIES = "SELECT seq, device, kind, body FROM outbox"
+
+
+def read(connection: sqlite3.Connection, query: str, *values: int) -> list[OutboxEntry]:
+    return list(map(OutboxEntry._make, connection.execute(query, values)))
+
+
+class OutboxReader:
+    """Reads the outbox beside the journal's own connection, and so sees nothing before it is durable."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def read(self, after: int = 0, limit: int = 100) -> list[OutboxEntry]:
+        """Up to `limit` entries with a seq greater than `after`, oldest first."""
+        return read(self._db, f"{ENTRIES} WHERE seq > ? ORDER BY seq LIMIT ?", after, limit)
+
+    def newest(self, after: int, limit: int) -> list[OutboxEntry]:
+        """Up to `limit` of the last entries with a seq greater than `after`, newest first."""
+        return read(self._db, f"{ENTRIES} WHERE seq > ? ORDER BY seq DESC LIMIT ?", after, limit)
+
+    def oldest(self, after: int) -> int:
+        """When the first entry with a seq greater than `after` was made, Unix milliseconds; 0 = there is none."""
+        row = self._db.execute("SELECT made FROM outbox WHERE seq > ? ORDER BY seq LIMIT 1", (after,)).fetchone()
+        return row[0] if row else 0
+
+
 class Outbox:
     """The outbox table of an open journal. Every method runs inside the caller's transaction."""
 
     def __init__(
-        self, connection: sqlite3.Connection, limit: int, newest: Mapping[str, Mapping[str, MsgTwin]]
+        self,
+        connection: sqlite3.Connection,
+        limit: int,
+        newest: Mapping[str, Mapping[str, MsgTwin]],
+        age: float = 0.0,
     ) -> None:
-        """`newest`: the last change of properties that changed lately, by device and name; who is in there need
-        not be looked up to see whether an entry is their latest."""
+        """`limit` in changes, 0 = keep none; `age` in seconds, 0 = any. `newest`: the last change of properties
+        that changed lately, by device and name; who is in there need not be looked up to see whether an entry is
+        their latest."""
+        self._age = int(age * 1000)
         self._db = connection
         self._newest = newest
         self._limit = limit
         self._cursor = 0
         self._count: int = connection.execute("SELECT count(*) FROM outbox").fetchone()[0]
         last = connection.execute("SELECT max(seq) FROM outbox").fetchone()[0] or 0
-        self._seq = max(last, self._counter("trimmed"))
+        self.trimmed = self._counter("trimmed")
+        """The number up to which a cloud has confirmed them."""
+        self._seq = max(last, self.trimmed)
 
     def __len__(self) -> int:
         return self._count
@@ -60,33 +97,39 @@ class Outbox:
         """Changes folded into newer ones of the same property, since the journal was made."""
         return self._counter("folded")
 
-    def append(self, changes: Iterable[Change]) -> None:
-        """Add (device, kind, body) rows in order; fold as many old ones as the bound asks for."""
+    @property
+    def last_seq(self) -> int:
+        """The highest number ever given."""
+        return self._seq
+
+    def append(self, changes: Iterable[Change], now: int) -> None:
+        """Add what is not private, in order, made `now` (Unix milliseconds); fold as many old entries as the
+        bounds ask for."""
         if not self._limit:
             return
-        rows = [(self._seq + n, *change) for n, change in enumerate(changes, start=1)]
-        if not rows:
+        told = [change for change in changes if change[1] != "private"]
+        if not told:
             return
-        self._db.executemany("INSERT INTO outbox (seq, device, kind, body) VALUES (?, ?, ?, ?)", rows)
+        rows = [(self._seq + n, *change, now) for n, change in enumerate(told, start=1)]
+        self._db.executemany("INSERT INTO outbox (seq, device, kind, body, made) VALUES (?, ?, ?, ?, ?)", rows)
         self._seq += len(rows)
         self._count += len(rows)
         if self._count > self._limit:
-            self._fold(2 * len(rows))
-
-    def read(self, after: int = 0, limit: int = 100) -> list[OutboxEntry]:
-        """Up to `limit` entries with a seq greater than `after`, oldest first."""
-        rows = self._db.execute(
-            "SELECT seq, device, kind, body FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
-        )
-        return [OutboxEntry(*row) for row in rows]
+            self._fold(2 * len(rows), now)
+        elif self._age:
+            self._fold(2 * len(rows), now - self._age)
 
     def trim(self, seq: int) -> None:
         """Forget the entries up to and including `seq`: the cloud has them."""
         self._count -= self._db.execute("DELETE FROM outbox WHERE seq <= ?", (seq,)).rowcount
-        self._set_counter("trimmed", max(seq, self._counter("trimmed")))
+        self.trimmed = max(seq, self.trimmed)
+        self._set_counter("trimmed", self.trimmed)
 
-    def _fold(self, rows: int) -> None:
-        entries = self.read(self._cursor, rows)
+    def _fold(self, rows: int, until: int) -> None:
+        """Go on folding, by so many entries made up to then (Unix milliseconds)."""
+        entries = read(
+            self._db, f"{ENTRIES} WHERE seq > ? AND made <= ? ORDER BY seq LIMIT ?", self._cursor, until, rows
+        )
         self._cursor = entries[-1].seq if len(entries) == rows else 0
         folded = sum(self._fold_entry(entry) for entry in entries)
         if folded:

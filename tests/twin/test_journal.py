@@ -14,6 +14,7 @@ import pytest
 
 from twin import journal as journal_module
 from twin.documents import MsgTwin, TwinValue, TwinVersion
+from twin.handled import FORGET_EVERY
 from twin.journal import Journal, StoredDevice
 from twin.machine import Record
 
@@ -225,7 +226,7 @@ async def test_handled_messages_are_remembered_up_to_a_bound(tmp_path: Path) -> 
         await journal.flush()
         known = [int.from_bytes(digest, "big") for digest in journal.handled()]
         assert known == list(range(known[0], 3000))
-        assert 100 <= len(known) <= 100 + journal_module.FORGET_EVERY * 5
+        assert 100 <= len(known) <= 100 + FORGET_EVERY * 5
 
 
 WRITER = """
