@@ -9,31 +9,25 @@ from pathlib import Path
 from twinhub.cloud_client import PORT, Address, CloudClient
 from twinhub.errors import CommandError
 
-__all__ = ["add_cloud_option", "cloud_address", "connect_cloud", "credentials_path"]
+__all__ = ["add_cloud_option", "add_cloud_options", "cloud_address", "connect_cloud", "credentials_path"]
 
 VARIABLE = "TWINHUB_CLOUD"
 DEFAULT = "localhost"
 CREDENTIALS_VARIABLE = "TWINHUB_OPERATOR"
 
 
-def add_cloud_option(parser: argparse.ArgumentParser, *, with_timeout: bool = True) -> None:
-    """The options shared by every command of operators."""
+def add_cloud_options(parser: argparse.ArgumentParser) -> None:
+    """The options of a command that always asks a cloud."""
+    add_cloud_option(parser, f"the cloud to ask (default: ${VARIABLE}, else {DEFAULT}; port {PORT})")
     parser.add_argument(
-        "--cloud",
-        type=cloud_address,
-        metavar="HOST[:PORT]",
-        help=f"the cloud to ask (default: ${VARIABLE}, else {DEFAULT}; port {PORT})",
+        "--timeout", type=float, default=10.0, metavar="SECONDS", help="longest wait for an answer (default 10)"
     )
-    add_credentials_option(parser)
-    if with_timeout:
-        parser.add_argument(
-            "--timeout", type=float, default=10.0, metavar="SECONDS", help="longest wait for an answer (default 10)"
-        )
 
 
-def add_credentials_option(parser: argparse.ArgumentParser) -> None:
-    """Who asks."""
-    parser.add_argument(
+def add_cloud_option(container: argparse._ActionsContainer, help_: str) -> None:
+    """Which cloud, and who asks; for a command that has a timeout already."""
+    container.add_argument("--cloud", type=cloud_address, metavar="HOST[:PORT]", help=help_)
+    container.add_argument(
         "--credentials",
         type=Path,
         metavar="FILE",

@@ -1,9 +1,10 @@
-"""Set the desired value of a property. The hub keeps the wish until it is met or replaced.
+"""Set the desired value of a property. The hub (with --cloud the cloud) keeps the wish until it is met or replaced.
 
 examples:
   twinhub set pump speed-set-point 1450           returns when the hub has the wish safe
   twinhub set pump speed-set-point 1450 --wait    returns when the device reports that value
   twinhub set boiler burner false --wait --timeout 30
+  twinhub set pump speed-set-point 1450 --cloud HOST --wait     wherever the pump's edge is
 
 Exit codes: 0 accepted (with --wait: met), 1 refused or not met in time, 2 usage.
 """
@@ -19,6 +20,8 @@ from eventbus import topics
 from twin.documents import MsgTwin, TwinDocument
 from twinhub.broker_option import add_broker_option, connect
 from twinhub.client import TwinClient, decode
+from twinhub.cloud_option import add_cloud_option, connect_cloud
+from twinhub.cloud_set import wish
 from twinhub.errors import CommandError
 from twinhub.twin_rows import device_id, is_met
 
@@ -32,23 +35,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wait", action="store_true", help="wait until the device reports the value")
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
     add_broker_option(parser, "longest wait for the hub and, with --wait, for the device (default 5)")
+    cloud = parser.add_argument_group("through a cloud")
+    add_cloud_option(cloud, "set it in this cloud instead of a hub; port 10002 unless it is named")
 
 
 def run(options: argparse.Namespace) -> int:
     device, name, value = options.device, options.property, options.value
-    with connect(options) as client:
-        _check_property(name, device, client.twin(device))
-        client.subscribe([topics.of_device(device, topics.TWIN_DOCUMENT)])
-        client.wish(device, {name: value})
-        met = _is_met(client, options) if options.wait else None
+    met = _in_the_cloud(options) if options.cloud else _in_the_hub(options)
     if options.json:
         print(msgspec.json.encode({"device": device, "property": name, "desired": value, "met": met}).decode())
     if met is False:
         raise CommandError(
             f"{device} has not reported {name} = {value} within {options.timeout:g} s;"
-            f" the wish stays, `twinhub get {device}` shows it"
+            f" the wish stays, `twinhub get {_shown(options)}` shows it"
         )
     return 0
+
+
+def _in_the_cloud(options: argparse.Namespace) -> bool | None:
+    wait = options.timeout if options.wait else None
+    with connect_cloud(options) as client:
+        return wish(client, options.device, options.property, options.value, wait)
+
+
+def _in_the_hub(options: argparse.Namespace) -> bool | None:
+    device, name = options.device, options.property
+    with connect(options) as client:
+        _check_property(name, device, client.twin(device))
+        client.subscribe([topics.of_device(device, topics.TWIN_DOCUMENT)])
+        client.wish(device, {name: options.value})
+        return _is_met(client, options) if options.wait else None
+
+
+def _shown(options: argparse.Namespace) -> str:
+    """The words after `twinhub get` that show the device."""
+    return f"twins {options.device} --cloud {options.cloud}" if options.cloud else str(options.device)
 
 
 def _check_property(name: str, device: str, twin: dict[str, MsgTwin]) -> None:
