@@ -21,6 +21,7 @@ __all__ = [
     "Header",
     "Message",
     "Route",
+    "content_json",
     "decode",
     "decode_content",
     "encode",
@@ -122,14 +123,25 @@ def _check_lengths(message: Message) -> None:
             raise BadFrame(f"a header field of {len(text):,} characters; the most is {RESOURCE_CHARACTERS:,}")
 
 
-def decode_content(message: Message, form: Any = Any) -> Any:
-    """The content as `form`. A text that holds JSON is taken for that JSON, as KubeEdge's ends do, unless `form`
-    is text itself. Raises `BadFrame` when it is something else, or absent."""
+def content_json(message: Message) -> bytes:
+    """The content as JSON; where it is a text, then what the text says, which KubeEdge's ends take for JSON.
+    Raises `BadFrame` when there is none."""
     if isinstance(message.content, UnsetType):
-        raise BadFrame("the message has no content")
+        raise BadFrame(f"the message about {message.route.resource[:100]!r} has no content")
+    content = bytes(message.content).lstrip()
+    return _decode(message, content, str).encode() if content.startswith(b'"') else content
+
+
+def decode_content(message: Message, form: Any = Any) -> Any:
+    """The content as `form`; a text is taken for the JSON in it, unless `form` is text itself. Raises `BadFrame`
+    when it is something else, or absent."""
+    if form is str and not isinstance(message.content, UnsetType):
+        return _decode(message, bytes(message.content), str)
+    return _decode(message, content_json(message), form)
+
+
+def _decode(message: Message, content: bytes, form: Any) -> Any:
     try:
-        if form is not str and bytes(message.content[:1]) == b'"':
-            return msgspec.json.decode(msgspec.json.decode(message.content, type=str), type=form)
-        return msgspec.json.decode(message.content, type=form)
+        return msgspec.json.decode(content, type=form)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise BadFrame(f"content of {message.route.resource[:100]}: {error}") from None
+        raise BadFrame(f"content of {message.route.resource[:100]!r}: {error}") from None
