@@ -33,10 +33,11 @@ def wants_acknowledgement(message: Message, *, plain: bool = True) -> bool:
 
 
 def acknowledge(message: Message, now: int | None = None) -> Message:
-    """The confirmation as edgecore sends it: route copied; `meta`/`twin` for devices and models that come or go."""
+    """The confirmation as edgecore sends it: route copied, but `meta`/`twin` for what KubeEdge's device controller
+    makes or deletes."""
     route = message.route
     source, group = route.source, route.group
-    if route.operation in _CREATED:
+    if route.source == "devicecontroller" and route.operation in _CREATED:
         source, group = "meta", "twin"
     return new_message(source, group, "response", route.resource, OK, parent=message.header.msg_id, now=now)
 

@@ -73,8 +73,8 @@ class Delivery:
         self.requeued = 0
 
     def __len__(self) -> int:
-        """Messages not confirmed yet."""
-        return len(self._waiting) + len(self._flight)
+        """Messages that wait, or wait to be confirmed."""
+        return len(self._waiting) + self._busy()
 
     # ---- offering
 
@@ -95,7 +95,7 @@ class Delivery:
         self._add(self._number(), _Entry(None, message))
 
     def _add(self, place: _Place, entry: _Entry) -> None:
-        if len(self) >= self._limit:
+        if len(self._waiting) + len(self._flight) >= self._limit:
             raise DeliveryFull(f"{self._limit:,} messages wait for this node already")
         self._waiting[place] = entry
 
@@ -171,7 +171,7 @@ class Delivery:
 
     # ---- confirming
 
-    def acknowledged(self, parent_id: str, now: float) -> list[tuple[str, Message]]:  # noqa: ARG002 - as `Uplink.room`
+    def acknowledged(self, parent_id: str, now: float) -> list[tuple[str, Message]]:  # noqa: ARG002 - as every event of a core
         """The edge confirmed a message: what is confirmed by that, as (key, the message as it was sent), in the
         order sent. Nothing for an id that is not known here, or was confirmed before."""
         parent = self._flight.get(parent_id)
@@ -223,8 +223,9 @@ class Delivery:
     def oldest(self, now: float) -> float:
         """For how many seconds the oldest of what is not confirmed has been waiting; 0 = there is none."""
         self._stamp(now)
-        entries = (*self._flight.values(), *self._waiting.values())
-        return now - min((entry.since for entry in entries if entry.since is not None), default=now)
+        under_way = (entry for entry in self._flight.values() if entry.key is not None)
+        since = (entry.since for entry in (*under_way, *self._waiting.values()))
+        return now - min((time for time in since if time is not None), default=now)
 
     def _stamp(self, now: float) -> None:
         """Offers come without a time: those at the end that have none yet begin to wait now."""

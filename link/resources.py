@@ -6,7 +6,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 __all__ = [
+    "DECLARED",
     "KEEPALIVE",
+    "LOG",
     "MEMBERSHIP",
     "MEMBERSHIP_DETAIL",
     "TWIN",
@@ -22,6 +24,10 @@ MEMBERSHIP = "membership"
 MEMBERSHIP_DETAIL = "membership/detail"
 TWIN = "twin"
 """What a cloud's confirmation of a report is about."""
+DECLARED = "twinhub/declared"
+"""Between twinhub ends, up: everything that is declared at the edge itself."""
+LOG = "log"
+"""Between twinhub ends, up on the stream: lines of the edge's log."""
 
 
 class Kind(StrEnum):
@@ -64,8 +70,11 @@ def of_device(device_id: str, kind: Kind) -> str:
 
 
 def parse(resource: str) -> Resource:
-    """What a resource is about. `node/<id>/` before it, which KubeEdge uses inside the cloud, is passed over; what
-    is none of the device rows is `OTHER`. A device may be called `node` or `device`: it is told by position."""
+    """What a resource is about, where it names something; `OTHER` = it does not, or we do not know it.
+
+    `node/<id>/` before it, which KubeEdge uses inside the cloud, is passed over. A device may be called `node` or
+    `device`: it is told by position. A node's namespace is `null`, for it has none.
+    """
     parts = resource.split("/")
     if len(parts) > 3 and parts[0] == "node":
         parts = parts[2:]

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from link.acknowledgement import OK
+from link.contents import LogLine
 from link.message import Message, new_message
-from link.resources import KEEPALIVE, MEMBERSHIP, MEMBERSHIP_DETAIL, TWIN, Kind, of_device, of_object
+from link.resources import (
+    DECLARED,
+    KEEPALIVE,
+    LOG,
+    MEMBERSHIP,
+    MEMBERSHIP_DETAIL,
+    TWIN,
+    Kind,
+    of_device,
+    of_object,
+)
 from twin.documents import DeviceState, MembershipUpdate, StateResult
 
 __all__ = [
     "confirm",
+    "declaration",
+    "declared",
     "device_object",
     "edge_updated",
     "keepalive",
+    "log_lines",
     "membership",
     "membership_detail",
     "state_update",
@@ -89,6 +103,22 @@ def wishes(device_id: str, twin: str, now: int) -> Message:
     return new_message(
         "devicecontroller", "twin", "update", of_device(device_id, Kind.CLOUD_UPDATED), Raw(body.encode()), now=now
     )
+
+
+def declared(keys: Sequence[str]) -> Message:
+    """Up, between twinhub ends: everything that is declared at the edge itself, as `Kind/namespace/name`; what it
+    does not name is declared there no longer. A `declaration` of each follows."""
+    return new_message("twinhub", "resource", "update", DECLARED, keys)
+
+
+def declaration(kind: Kind, namespace: str, name: str, manifest: Mapping[str, Any]) -> Message:
+    """Up, between twinhub ends: a Device or DeviceModel that is declared at the edge, as v1beta1."""
+    return new_message("twinhub", "resource", "insert", of_object(kind, namespace, name), manifest)
+
+
+def log_lines(lines: Sequence[LogLine]) -> Message:
+    """Up, between twinhub ends, on the stream: lines of the edge's log, oldest first."""
+    return new_message("edgestream", "stream", "upload", LOG, lines)
 
 
 def _text(content: object) -> str:
