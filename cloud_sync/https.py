@@ -1,0 +1,41 @@
+"""An aiohttp application behind TLS, with limits on what a stranger can hold open."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from link.limits import HEADER_CHARACTERS, TOKEN_CHARACTERS
+
+__all__ = ["serving"]
+
+_IDLE = 30.0
+"""Seconds a connection may stand without a whole request."""
+_HEADERS = 64
+"""Headers of a request."""
+
+
+@asynccontextmanager
+async def serving(
+    application: web.Application, context: ssl.SSLContext, host: str | None = None, port: int = 0
+) -> AsyncIterator[int]:
+    """Serve on `host` (None = all addresses) and `port` (0 = any free one); yields the port. Raises `OSError`."""
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        keepalive_timeout=_IDLE,
+        max_headers=_HEADERS,
+        max_line_size=TOKEN_CHARACTERS + HEADER_CHARACTERS,
+        max_field_size=TOKEN_CHARACTERS + HEADER_CHARACTERS,
+        shutdown_timeout=5.0,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, ssl_context=context)
+        await site.start()
+        yield site.port
+    finally:
+        await runner.cleanup()
