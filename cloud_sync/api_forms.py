@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from cloud_sync.node_logs import LogLine
 from twin.documents import MsgTwin
 
 __all__ = [
@@ -19,7 +20,6 @@ __all__ = [
     "Devices",
     "Failure",
     "Link",
-    "LogLine",
     "LogLines",
     "LostWish",
     "Node",
@@ -192,14 +192,7 @@ class Token(Struct, frozen=True):
     expires: int
 
 
-class LogLine(Struct, frozen=True):
-    """One line of an edge's log."""
-
-    time: int
-    level: str
-    logger: str
-    text: str
-
-
 class LogLines(Struct, frozen=True):
+    """The newest lines of an edge's log, oldest first."""
+
     lines: list[LogLine]

@@ -17,7 +17,6 @@ from cloud_sync.api_forms import (
     Device,
     Devices,
     Failure,
-    LogLine,
     LogLines,
     Node,
     Nodes,
@@ -31,6 +30,7 @@ from cloud_sync.api_forms import (
     Twins,
     Wishes,
 )
+from cloud_sync.node_logs import LogLine
 from twinhub.errors import CommandError
 
 __all__ = ["PORT", "Address", "CloudClient"]
@@ -64,14 +64,14 @@ class CloudClient:
     """
 
     def __init__(self, address: Address, credentials: Path, *, timeout: float = 10.0) -> None:
-        self._address = address
+        self.address = address
         self._credentials = credentials
         self._timeout = timeout
         self._connection: http.client.HTTPSConnection
 
     def __enter__(self) -> Self:
         self._connection = http.client.HTTPSConnection(
-            self._address.host, self._address.port, timeout=self._timeout, context=_context(self._credentials)
+            self.address.host, self.address.port, timeout=self._timeout, context=_context(self._credentials)
         )
         return self
 
@@ -169,16 +169,16 @@ class CloudClient:
             return msgspec.json.decode(answer, type=form)
         except (msgspec.MsgspecError, UnicodeError):
             raise CommandError(
-                f"what answers at {self._address} is no cloud of twinhub, or of another version"
+                f"what answers at {self.address} is no cloud of twinhub, or of another version"
             ) from None
 
     def _unreachable(self, error: Exception) -> str:
-        where = f"the cloud at {self._address}"
+        where = f"the cloud at {self.address}"
         match error:
             case ssl.SSLCertVerificationError() if "match" in error.verify_message:
                 return (
-                    f"{where} has no certificate for the name {self._address.host};"
-                    f" start it with --host {self._address.host}, or use a name that it has"
+                    f"{where} has no certificate for the name {self.address.host};"
+                    f" start it with --host {self.address.host}, or use a name that it has"
                 )
             case ssl.SSLCertVerificationError():
                 return (
@@ -191,7 +191,7 @@ class CloudClient:
                 return f"{where} does not answer within {self._timeout:g} s"
             case OSError() | _:
                 return (
-                    f"no cloud at {self._address} ({error}); start one with `twinhub cloud`,"
+                    f"no cloud at {self.address} ({error}); start one with `twinhub cloud`,"
                     " or name it with --cloud HOST[:PORT]"
                 )
 
