@@ -21,7 +21,9 @@ RESEND_SECONDS = 1.0
 class Writers:
     """One writer for each device, over one connection."""
 
-    def __init__(self, url: str, devices: Sequence[str]) -> None:
+    def __init__(self, url: str, devices: Sequence[str], pause: float = 0.0) -> None:
+        """`pause`: seconds of rest after each answer."""
+        self._pause = pause
         self.acknowledged = dict.fromkeys(devices, 0)
         """The ledger: the highest number that has a result."""
         self.sent = 0
@@ -42,6 +44,8 @@ class Writers:
             number += 1
             await self._send_until_answered(device, f"{device}#{number}", str(number))
             self.acknowledged[device] = number
+            if self._pause:
+                await asyncio.sleep(self._pause)
 
     async def _send_until_answered(self, device: str, event_id: str, value: str) -> None:
         answered = self._results[event_id] = asyncio.get_running_loop().create_future()

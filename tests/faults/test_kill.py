@@ -9,10 +9,10 @@ import random
 import signal
 import sqlite3
 import sys
-from asyncio.subprocess import Process
 from pathlib import Path
 
 import pytest
+from killable import Killable
 from ledger import Witness, Writers, values
 
 from eventbus.broker import PrivateBroker
@@ -36,26 +36,9 @@ spec: {deviceModelRef: {name: counter}, protocol: {protocolName: external}}
 """
 
 
-class Hub:
-    """The hub as a user runs it, killed and started again."""
-
-    def __init__(self, directory: Path, broker: str) -> None:
-        self._command = [sys.executable, "-m", "twinhub", "run", str(directory), "--broker", broker]
-        self._log = directory / "hub.log"
-        self._process: Process
-
-    async def start(self) -> None:
-        with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(*self._command, stdout=log, stderr=log)
-
-    async def kill(self) -> None:
-        assert self._process.returncode is None, self._log.read_text()
-        self._process.kill()
-        await self._process.wait()
-
-    async def stop(self) -> int:
-        self._process.terminate()
-        return await asyncio.wait_for(self._process.wait(), 10)
+def hub_process(directory: Path, broker: str) -> Killable:
+    command = [sys.executable, "-m", "twinhub", "run", directory, "--broker", broker]
+    return Killable(command, directory / "hub.log")
 
 
 def manifests(directory: Path) -> None:
@@ -63,7 +46,7 @@ def manifests(directory: Path) -> None:
     (directory / "plant.yaml").write_text(MODEL + "".join(DEVICE.replace("NAME", name) for name in names))
 
 
-async def disturb(hub: Hub, broker: PrivateBroker, dice: random.Random) -> None:
+async def disturb(hub: Killable, broker: PrivateBroker, dice: random.Random) -> None:
     """Kill at random moments; before half of the broker's deaths it saves a state that is old by then."""
     for n in range(ROUNDS):
         await asyncio.sleep(dice.uniform(0.05, 1.2))
@@ -94,10 +77,11 @@ async def test_fifty_kills_lose_and_reorder_nothing(tmp_path: Path, unused_tcp_p
     seed = random.randrange(1 << 30)
     print("seed", seed)
     manifests(tmp_path)
-    async with PrivateBroker(tmp_path / "broker", port=unused_tcp_port) as broker:
-        hub, writers, witness = Hub(tmp_path, broker.url), Writers(broker.url, DEVICES), Witness(broker.url)
-        await hub.start()
-        stop = asyncio.Event()
+    async with (
+        PrivateBroker(tmp_path / "broker", port=unused_tcp_port) as broker,
+        hub_process(tmp_path, broker.url) as hub,
+    ):
+        writers, witness, stop = Writers(broker.url, DEVICES), Witness(broker.url), asyncio.Event()
         async with witness.transport, asyncio.TaskGroup() as group:
             group.create_task(writers.run(stop))
             await disturb(hub, broker, random.Random(seed))
