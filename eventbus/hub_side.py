@@ -15,7 +15,7 @@ import msgspec
 
 from eventbus import topics
 from eventbus.broker_config import MAX_PACKET_SIZE
-from eventbus.replay import Handled, Replay, digest, refused
+from eventbus.repeats import Repeats
 from eventbus.topics import Address, Request
 from eventbus.transport import Message, Transport
 from twin import requests
@@ -30,7 +30,7 @@ from twin.documents import (
     TwinUpdate,
     TwinValue,
 )
-from twin.journal import Journal
+from twin.journal import Durable, Journal
 from twin.keeper import Keeper, Membership
 from twin.refused import BadRequest, Refused
 
@@ -39,7 +39,6 @@ logger = logging.getLogger("eventbus")
 encode = msgspec.json.Encoder().encode
 STORAGE_REASON = "the update could not be stored: "
 TOO_LARGE = "the twins of this device have {} bytes, a message at most {}: follow twin/update/document instead"
-REFUSED_BEFORE = "this message was refused already when it came first; send it again to hear why"
 REMEMBERED_TOPICS = 50_000
 LARGEST_ANSWER = MAX_PACKET_SIZE - 16
 """Bytes of topic and payload; the rest is for the packet's own fields."""
@@ -61,9 +60,10 @@ class _Answer(NamedTuple):
 class _Held:
     """The answers to one delivery of messages, until they may leave."""
 
-    __slots__ = ("answers", "receipts", "stored")
+    __slots__ = ("answers", "done", "receipts", "stored")
 
-    def __init__(self) -> None:
+    def __init__(self, done: Durable | None = None) -> None:
+        self.done = done
         self.answers: list[_Answer] = []
         self.receipts: list[int] = []
         self.stored: list[tuple[Address, str]] = []
@@ -98,10 +98,8 @@ class HubSide:
         self._addresses: dict[str, Address] = {}
         self._waiting = 0
         self._dropping = False
-        self._resumed = False
         self._told_of_retained = False
-        self._replay: Replay | None = None
-        self._marker = b""
+        self._repeats = Repeats(journal)
         self._marker_topic = topics.marker(node)
         self._handlers: dict[Request, Callable[[Address, Message, _Held], None]] = {
             Request.TWIN_UPDATE: self._update,
@@ -140,19 +138,40 @@ class HubSide:
         self._release_when_durable(held)
         return None
 
+    def cloud_update(self, device_id: str, twin: Mapping[str, MsgTwin | None], done: Durable) -> None:
+        """Apply desired values that were decided in the cloud, and tell the bus; `done` is called back once that is
+        durable, or with the storage error.
+
+        Where a wish cannot be (its type, its limits, a property that is read only) what is wished here stands, and
+        the cloud is told. Raises `Refused` (404) when the device is no member: nothing is changed then.
+        """
+        address = Address(Request.TWIN_CLOUD_UPDATED, device_id, topics.of_device(device_id, ""))
+        if self._keeper.device(device_id) is None:
+            raise Refused(404, f"{device_id} is no device of this node")
+        held = _Held(done)
+        try:
+            self._apply_from_cloud(address, _new_id(), twin, held)
+        except Refused:
+            for name, wish in twin.items():
+                self._apply_or_insist(address, name, wish, held)
+        self._release_when_durable(held)
+
+    def _apply_or_insist(self, address: Address, name: str, wish: MsgTwin | None, held: _Held) -> None:
+        try:
+            self._apply_from_cloud(address, _new_id(), {name: wish}, held)
+        except Refused as refusal:
+            logger.warning("%s: what the cloud wishes cannot be: %s", address.subject, refusal.reason)
+            held.stored.append((address, ""))
+            self._keeper.insist(address.subject, [name])
+
     # ---- messages
 
     def _on_up(self, session_present: bool) -> None:
-        self._resumed, self._replay = session_present, None
-        if session_present:
-            # comes back behind everything the broker had kept for us: what follows it is new
-            self._marker = _new_id().encode()
-            self._transport.publish(self._marker_topic, self._marker)
+        if marker := self._repeats.on_up(session_present):
+            self._transport.publish(self._marker_topic, marker)
 
     def _on_messages(self, messages: Sequence[Message]) -> None:
-        if self._resumed:
-            # not before: a commit may have been under way when the connection stood, and failed since
-            self._resumed, self._replay = False, Replay(self._journal.handled())
+        self._repeats.on_messages()
         held = _Held()
         for message in messages:
             if message.receipt:
@@ -163,8 +182,8 @@ class HubSide:
     def _handle(self, message: Message, held: _Held) -> None:
         address = self._address(message.topic)
         if address is None:
-            if message.topic == self._marker_topic and message.payload == self._marker:
-                self._replay = None
+            if message.topic == self._marker_topic:
+                self._repeats.on_marker(message.payload)
             return
         if message.retained:
             self._tell_of_retained(message.topic)
@@ -218,6 +237,8 @@ class HubSide:
             self._waiting -= 1
             if not self._waiting:
                 self._transport.resume()
+            if held.done:
+                held.done(error)
 
         self._waiting += 1
         self._journal.when_durable(release)
@@ -245,39 +266,13 @@ class HubSide:
 
     def _update(self, address: Address, message: Message, held: _Held) -> None:
         update, twin = requests.decode_update(message.payload)
-        self._once(
+        self._repeats.once(
             address,
             message,
             update,
             lambda: self._apply(address, update, twin, held),
             lambda: self._answer_repeat(address, update, twin, held),
         )
-
-    def _once(
-        self,
-        address: Address,
-        message: Message,
-        request: TwinUpdate | requests.StateUpdate,
-        apply: Callable[[], None],
-        answer_repeat: Callable[[], None],
-    ) -> None:
-        """Apply a message, or only answer it when the broker delivers it once more."""
-        mark = _mark(address, message, request)
-        handled = self._replay.find(mark) if mark and self._replay else None
-        if handled is Handled.ACCEPTED:
-            answer_repeat()
-            return
-        if handled is Handled.REFUSED:
-            raise Refused(400, REFUSED_BEFORE, request.event_id)
-        try:
-            apply()
-        except Refused as refusal:
-            refusal.event_id = request.event_id
-            if mark:
-                self._journal.mark_handled(refused(mark))
-            raise
-        if mark:
-            self._journal.mark_handled(mark)
 
     def _answer_repeat(
         self, address: Address, update: TwinUpdate, twin: Mapping[str, MsgTwin | None], held: _Held
@@ -310,15 +305,19 @@ class HubSide:
     def _cloud_update(self, address: Address, message: Message, held: _Held) -> None:
         update, twin = requests.decode_update(message.payload, requests.CLOUD_REASON)
         try:
-            outcome = self._keeper.cloud_update(address.subject, twin)
+            self._apply_from_cloud(address, update.event_id, twin, held)
         except Refused as refusal:
             refusal.event_id = update.event_id
             raise
-        held.stored.append((address, update.event_id))
+
+    def _apply_from_cloud(
+        self, address: Address, event_id: str, twin: Mapping[str, MsgTwin | None], held: _Held
+    ) -> None:
+        outcome = self._keeper.cloud_update(address.subject, twin)
+        held.stored.append((address, event_id))
         now = self._keeper.now()
         if outcome.document:
-            document = TwinDocument(update.event_id, now, outcome.document)
-            held.add(address.prefix + topics.TWIN_DOCUMENT, encode(document))
+            held.add(address.prefix + topics.TWIN_DOCUMENT, encode(TwinDocument(event_id, now, outcome.document)))
         self._add_delta(address, now, held)
 
     def _get(self, address: Address, message: Message, held: _Held) -> None:
@@ -334,7 +333,7 @@ class HubSide:
 
     def _state(self, address: Address, message: Message, held: _Held) -> None:
         update = requests.decode_state(message.payload)
-        self._once(
+        self._repeats.once(
             address,
             message,
             update,
@@ -362,14 +361,6 @@ class HubSide:
         else:
             members = MembershipGetResult(get.event_id, self._keeper.now(), self._keeper.members())
             held.add(own.prefix + topics.MEMBERSHIP_GET_RESULT, encode(members))
-
-
-def _mark(address: Address, message: Message, request: TwinUpdate | requests.StateUpdate) -> bytes:
-    """What a message is recognised by; empty when it cannot or need not be. QoS 0 never comes twice, and overtakes
-    what comes again. What does not name itself may be meant when it is equal."""
-    if not message.receipt or not (request.event_id or request.timestamp):
-        return b""
-    return digest(address.subject, message.payload)
 
 
 def _new_id() -> str:
