@@ -36,12 +36,15 @@ class Declarations:
         return all(problem.severity != "error" for problem in self.problems)
 
 
-def load(path: Path, protocols: Mapping[str, ProtocolSchema]) -> Declarations:
+def load(path: Path, protocols: Mapping[str, ProtocolSchema], *, models_elsewhere: bool = False) -> Declarations:
     """Read a manifest file, or all manifests below a folder, for hubs that know these protocols.
 
-    Never raises for what stands in the files: it is told in `problems`, all at once.
+    `models_elsewhere`: a device whose model is not here is no error, as a cloud may have the model already; the
+    device itself is not built then. Never raises for what stands in the files: it is told in `problems`, all at once.
     """
     report = Report()
+    if models_elsewhere:
+        report.lack()
     found = (
         Manifest(document.data, str(document.file), document.locate) for document in folder.documents(path, report)
     )

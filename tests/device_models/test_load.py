@@ -169,3 +169,14 @@ def test_no_bytes_raise(raw: bytes, tmp_path: Path, protocols: Protocols) -> Non
 
 def test_the_device_is_what_was_declared_and_nothing_else() -> None:
     assert isinstance(load(Path("manifests/v1beta1"), {"modbus": ProtocolSchema()}).devices["gate/door-1"], Device)
+
+
+def test_a_model_may_be_elsewhere(tmp_path: Path) -> None:
+    head = "apiVersion: devices.kubeedge.io/v1beta1\nkind: Device\nmetadata: {name: pump}\n"
+    text = head + "spec: {deviceModelRef: {name: pump}, protocol: {protocolName: external}}\n"
+    (tmp_path / "pump.yaml").write_text(text)
+    assert not load(tmp_path, {}).ok
+    declared = load(tmp_path, {}, models_elsewhere=True)
+    assert declared.ok
+    assert list(declared.documents) == ["Device/default/pump"]
+    assert declared.devices == {}
