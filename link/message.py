@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from link.limits import BATCH_MESSAGES, FRAME_BYTES, RESOURCE_CHARACTERS
+from twin.documents import Int64
 
 __all__ = [
     "BadFrame",
@@ -40,7 +41,7 @@ class Header(Struct, frozen=True, omit_defaults=True, gc=False):
     msg_id: str = ""
     parent_msg_id: str = ""
     """Id of the message that this one answers."""
-    timestamp: int = 0
+    timestamp: Int64 = 0
     """Unix milliseconds, by the sender's clock."""
     resourceversion: str = ""
     """Version of the object in the content."""
@@ -69,6 +70,8 @@ class Message(Struct, frozen=True, omit_defaults=True, gc=False):
 _one = msgspec.json.Decoder(Message)
 _many = msgspec.json.Decoder(list[Message])
 _encoder = msgspec.json.Encoder()
+_FAULTS = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What msgspec raises at hostile input; a plain ValueError for a number of too many digits, or broken UTF-8."""
 
 
 def new_message(
@@ -107,10 +110,10 @@ def decode(frame: str | bytes) -> list[Message]:
     try:
         start = frame.lstrip()[:1]
         messages = _many.decode(frame) if start in ("[", b"[") else [_one.decode(frame)]
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+    except _FAULTS as error:
         raise BadFrame(f"not a message: {error}") from None
-    if len(messages) > BATCH_MESSAGES:
-        raise BadFrame(f"a batch of {len(messages):,} messages; the most is {BATCH_MESSAGES:,}")
+    if not 1 <= len(messages) <= BATCH_MESSAGES:
+        raise BadFrame(f"a batch of {len(messages):,} messages; 1 to {BATCH_MESSAGES:,} are allowed")
     for message in messages:
         _check_lengths(message)
     return messages
@@ -118,9 +121,13 @@ def decode(frame: str | bytes) -> list[Message]:
 
 def _check_lengths(message: Message) -> None:
     header, route = message.header, message.route
-    for text in (header.msg_id, header.parent_msg_id, header.resourceversion, route.resource, route.source):
+    for text in (header.msg_id, header.parent_msg_id, header.resourceversion, header.type, *_texts(route)):
         if len(text) > RESOURCE_CHARACTERS:
             raise BadFrame(f"a header field of {len(text):,} characters; the most is {RESOURCE_CHARACTERS:,}")
+
+
+def _texts(route: Route) -> tuple[str, ...]:
+    return route.source, route.destination, route.group, route.operation, route.resource
 
 
 def content_json(message: Message) -> bytes:
@@ -143,5 +150,5 @@ def decode_content(message: Message, form: Any = Any) -> Any:
 def _decode(message: Message, content: bytes, form: Any) -> Any:
     try:
         return msgspec.json.decode(content, type=form)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+    except _FAULTS as error:
         raise BadFrame(f"content of {message.route.resource[:100]!r}: {error}") from None
