@@ -10,10 +10,29 @@ from typing import NamedTuple
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-__all__ = ["DAY", "Identity", "Period", "general_name", "names", "new_ca", "read_identity", "sign"]
+from link.enrolment import fingerprint
+
+__all__ = [
+    "DAY",
+    "Identity",
+    "Period",
+    "general_name",
+    "load",
+    "names",
+    "new_ca",
+    "public_key_fingerprint",
+    "read_identity",
+    "sign",
+]
 
 DAY = 86_400.0
 """Seconds."""
@@ -93,6 +112,16 @@ def general_name(host: str) -> x509.GeneralName:
         return x509.IPAddress(ip_address(host))
     except ValueError:
         return x509.DNSName(host.rstrip(".").encode("idna").decode())
+
+
+def load(der: bytes) -> x509.Certificate:
+    """From DER. Raises `ValueError`."""
+    return x509.load_der_x509_certificate(der)
+
+
+def public_key_fingerprint(certificate: x509.Certificate) -> str:
+    """SHA-256 of the public key (DER), 64 hex digits."""
+    return fingerprint(certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 def names(certificate: x509.Certificate) -> list[str]:

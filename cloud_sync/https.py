@@ -14,6 +14,8 @@ __all__ = ["serving"]
 
 _IDLE = 30.0
 """Seconds a connection may stand without a whole request."""
+_LINGER = 2.0
+"""Seconds for a peer to finish what it sends after it was answered."""
 _HEADERS = 64
 """Headers of a request."""
 
@@ -26,11 +28,13 @@ async def serving(
     runner = web.AppRunner(
         application,
         access_log=None,
+        auto_decompress=False,  # nobody compresses what is sent here, unless to make it grow
         keepalive_timeout=_IDLE,
         max_headers=_HEADERS,
         max_line_size=TOKEN_CHARACTERS + HEADER_CHARACTERS,
         max_field_size=TOKEN_CHARACTERS + HEADER_CHARACTERS,
-        shutdown_timeout=5.0,
+        lingering_time=_LINGER,
+        shutdown_timeout=_LINGER,
     )
     await runner.setup()
     try:

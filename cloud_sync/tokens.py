@@ -81,13 +81,14 @@ class Tokens:
         return str(JoinToken(self._authority.ca_hash, jwt.encode(said, self._authority.token_key, "HS256")))
 
     def check(self, token: str, node: str) -> Claims:
-        """What the token (the JWT alone) says, if it may be used for this node now. Raises `TokenRefused`."""
+        """What the token (the JWT alone) says, if it may be used for this node (empty = for the one it names) now.
+        Raises `TokenRefused`."""
         claims = self._read(token)
         if claims.expires <= self._clock():
             raise TokenRefused("err: token has invalid claims: token is expired")
         if not claims.node and not self._allow_unbound:
             raise TokenRefused("err: tokens that name no node are not allowed here")
-        if claims.node and claims.node != node:
+        if claims.node and node and claims.node != node:
             raise TokenRefused("err: the token is for another node")
         return claims
 
