@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from cloud_sync.node_logs import LogLine
+from link.contents import LogLine
 from twin.documents import MsgTwin
 
 __all__ = [

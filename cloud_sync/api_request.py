@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -12,9 +13,10 @@ from aiohttp import web
 
 from cloud_sync.api_forms import Failure
 from cloud_sync.twin_log import TwinLogError
+from device_models.problem import nearest
 from twin.store import StoreError
 
-__all__ = ["BODY_BYTES", "PAGE", "Refused", "answer", "answering", "body", "number", "page_size"]
+__all__ = ["BODY_BYTES", "PAGE", "Refused", "answer", "answering", "body", "number", "page", "page_size", "similar"]
 
 logger = logging.getLogger("cloud_sync")
 
@@ -88,6 +90,20 @@ def number(request: web.Request, name: str, default: int) -> int:
     return int(text)
 
 
+def page(request: web.Request, entries: Sequence[T], key: Callable[[T], str]) -> tuple[Sequence[T], str]:
+    """The entries after the one named by `after`, as many as are wanted at once, and where to go on: empty = that is
+    all. They come sorted by `key`."""
+    start = bisect_right(entries, request.query.get("after", ""), key=key)
+    found = entries[start : start + page_size(request)]
+    return found, key(found[-1]) if start + len(found) < len(entries) else ""
+
+
 def page_size(request: web.Request) -> int:
     """How many entries are wanted at once."""
     return max(1, min(number(request, "limit", PAGE), PAGE))
+
+
+def similar(word: str, known: Iterable[str], things: str) -> str:
+    """What to do when there is nothing of that name."""
+    near = nearest(word, known)
+    return f"did you mean {near}?" if near else f"`twinhub get {things}` lists those it knows"

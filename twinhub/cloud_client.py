@@ -30,7 +30,7 @@ from cloud_sync.api_forms import (
     Twins,
     Wishes,
 )
-from cloud_sync.node_logs import LogLine
+from link.contents import LogLine
 from twinhub.errors import CommandError
 
 __all__ = ["PORT", "Address", "CloudClient"]

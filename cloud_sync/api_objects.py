@@ -1,0 +1,69 @@
+"""What operators declare: devices and models, and what follows from it for the twins."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from cloud_sync import api_forms as forms
+from cloud_sync import api_views as views
+from cloud_sync.api_request import Refused, answer, body, similar
+from cloud_sync.hub_server import HubServer
+from cloud_sync.registry import Applied, Registry
+from cloud_sync.twin_log import TwinLog
+
+__all__ = ["ObjectRoutes"]
+
+OBJECTS = 5_000
+"""Objects in one request."""
+
+
+class ObjectRoutes:
+    """Answers over these."""
+
+    def __init__(self, registry: Registry, log: TwinLog, server: HubServer) -> None:
+        self._registry, self._log, self._server = registry, log, server
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post("/objects", self._apply),
+            web.delete("/objects/{kind:Device|DeviceModel}/{namespace}/{name}", self._delete),
+        ]
+
+    async def _apply(self, request: web.Request) -> web.Response:
+        objects = (await body(request, forms.Objects)).objects
+        if len(objects) > OBJECTS:
+            raise Refused(413, f"{len(objects):,} objects; the most is {OBJECTS:,}", "send them in parts")
+        applied = await self._registry.apply(objects)
+        for one in applied:
+            await self._follow(one)
+        return answer(forms.Outcomes([self._outcome(one) for one in applied]))
+
+    async def _follow(self, applied: Applied) -> None:
+        """What an applied device means for its twin: its new home, and desired values that are new or edited."""
+        kind, _, device = applied.key.partition("/")
+        stored = self._registry.device(device) if kind == "Device" else None
+        if stored is None:
+            return
+        if applied.moved_from is not None:
+            await self._log.rehome(device, stored.node)
+        if applied.wishes:
+            await self._log.wish(stored.node, device, applied.wishes)
+        if applied.wishes or applied.moved_from is not None:
+            self._server.wished([device])
+
+    def _outcome(self, applied: Applied) -> forms.Applied:
+        conditions = self._registry.conditions(applied.key) if applied.outcome != "refused" else []
+        return forms.Applied(applied.key, applied.outcome, applied.message, views.conditions(conditions))
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        kind, device = request.match_info["kind"], f"{request.match_info['namespace']}/{request.match_info['name']}"
+        found = next((one for one in self._registry.objects(kind) if one.id == device), None)
+        if found is None:
+            known = [one.id for one in self._registry.objects(kind)]
+            raise Refused(404, f"the cloud knows no {kind} {device[:200]}", similar(device, known, "devices"))
+        if found.origin:
+            raise Refused(409, f"{kind} {device} is declared at {found.origin}", "delete it from the folder there")
+        await self._registry.delete(found.key)
+        if kind == "Device":
+            await self._log.forget(device)
+        return answer({"deleted": found.key})

@@ -1,0 +1,75 @@
+"""What the registry and the twins hold, in the forms that operators are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cloud_sync import api_forms as forms
+from cloud_sync.node_link import LinkState
+from cloud_sync.registry import Condition, NodeEntry, StoredObject
+from cloud_sync.twin_log import Latest, LostWish, Reading
+
+__all__ = ["conditions", "device", "link", "lost_wish", "node", "reading", "twin"]
+
+
+def conditions(found: Iterable[Condition]) -> list[forms.Condition]:
+    return [forms.Condition(one.type, one.message, one.advice) for one in found]
+
+
+def node(entry: NodeEntry, links: Sequence[LinkState], devices: int) -> forms.Node:
+    """`links`: those of this node to this process."""
+    return forms.Node(
+        entry.name, _state(entry), entry.since, entry.address, entry.plain, devices, [link(one) for one in links]
+    )
+
+
+def _state(entry: NodeEntry) -> str:
+    if entry.revoked:
+        return "revoked"
+    if entry.connected:
+        return "connected"
+    return "away" if entry.since else "never"
+
+
+def link(state: LinkState) -> forms.Link:
+    return forms.Link(
+        state.channel,
+        state.since,
+        state.plain,
+        state.address,
+        state.sent,
+        state.acked,
+        state.refused,
+        state.queue,
+        state.oldest,
+    )
+
+
+def device(stored: StoredObject, latest: Latest | None, found: Iterable[Condition]) -> forms.Device:
+    said = latest.state.state if latest and latest.state else ""
+    received = latest.received if latest else 0
+    model = stored.object.get("spec", {}).get("deviceModelRef", {}).get("name", "")
+    identifier = f"{stored.namespace}/{stored.name}"
+    return forms.Device(identifier, stored.node, stored.origin, str(model), said, received, conditions(found))
+
+
+def twin(
+    stored: StoredObject, latest: Latest | None, found: Iterable[Condition], lost: Iterable[LostWish] = ()
+) -> forms.Twin:
+    return forms.Twin(
+        f"{stored.namespace}/{stored.name}",
+        stored.node,
+        dict(latest.twin) if latest else {},
+        latest.received if latest else 0,
+        sorted(latest.unmet) if latest else [],
+        [lost_wish(one) for one in lost],
+        conditions(found),
+    )
+
+
+def lost_wish(lost: LostWish) -> forms.LostWish:
+    return forms.LostWish(lost.property, lost.wanted, lost.kept, lost.at)
+
+
+def reading(one: Reading) -> forms.Reading:
+    return forms.Reading(one.time, one.source_time, one.quality, one.value, one.reason)
