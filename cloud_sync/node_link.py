@@ -14,21 +14,22 @@ from contextlib import suppress
 from math import inf
 from typing import NamedTuple
 
-from websockets.asyncio.server import ServerConnection
+from msgspec import UnsetType
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
+from cloud_sync.admission import EdgeConnection
 from cloud_sync.settings import HubSettings
-from link.handshake import Channel, Hello
-from link.limits import FRAME_BYTES
+from link.handshake import Channel
+from link.limits import BATCH_MESSAGES, FRAME_BYTES
 from link.message import BadFrame, Message, decode, encode, encode_batch
 
 __all__ = ["LinkState", "NodeLink"]
 
 logger = logging.getLogger("cloud_sync")
 
-BATCH_BYTES = FRAME_BYTES // 4
-"""Content of one frame of several messages: far below the limit, so that headers and escapes fit as well."""
+_BATCH_BYTES = FRAME_BYTES // 4
+"""Of content in one frame of several messages: far enough below the limit for a thousand headers."""
 
 
 class LinkState(NamedTuple):
@@ -60,35 +61,30 @@ class LinkState(NamedTuple):
 class NodeLink:
     """An accepted connection. `run` serves it once."""
 
-    def __init__(
-        self, socket: ServerConnection, hello: Hello, address: str, expires: float, settings: HubSettings
-    ) -> None:
-        """`expires`: Unix seconds, the end of the edge's certificate."""
+    def __init__(self, socket: EdgeConnection, settings: HubSettings) -> None:
+        """`socket` was admitted."""
         self._socket, self._settings = socket, settings
-        self.hello, self.address = hello, address
+        self.peer, self.address = socket.peer, socket.address
+        hello = socket.hello
+        self.node, self.channel, self.plain, self.journal = hello.node, hello.channel, hello.plain, hello.journal
         self.since = time.time_ns() // 1_000_000
         self.sent = self.acked = self.refused = self.received = 0
         self.waiting: Callable[[], tuple[int, float, int, int]] = lambda: (0, 0.0, 0, 0)
         """Of what goes down: queue, age of the oldest, resent, requeued."""
-        self._end = asyncio.get_running_loop().time() + expires - time.time()
+        self._end = asyncio.get_running_loop().time() + self.peer.not_after - time.time()
         self._expiry = self._end
         self._reason = ""
         self._life: asyncio.Timeout | None = None
         self._said: set[str] = set()
 
     @property
-    def node(self) -> str:
-        return self.hello.node
-
-    @property
     def state(self) -> LinkState:
         queue, oldest, resent, requeued = self.waiting()
-        hello = self.hello
         return LinkState(
-            hello.node,
-            hello.channel,
+            self.node,
+            self.channel,
             self.since,
-            hello.plain,
+            self.plain,
             self.address,
             self.sent,
             self.acked,
@@ -108,6 +104,8 @@ class NodeLink:
             async with asyncio.timeout_at(self._end) as self._life:
                 await session()
         except TimeoutError:
+            if self._life is None or not self._life.expired():
+                raise
             return self._reason or self._late()
         except BadFrame as fault:
             self.refused += 1
@@ -131,7 +129,7 @@ class NodeLink:
 
     async def close(self, reason: str) -> None:
         """Say why, to a twinhub edge; a KubeEdge end is just cut, as its own cloud does."""
-        if not self.hello.plain:
+        if not self.plain:
             with suppress(ConnectionClosed, TimeoutError):
                 await self._socket.close(CloseCode.POLICY_VIOLATION, reason.encode()[:120].decode(errors="ignore"))
         self._socket.transport.abort()
@@ -147,7 +145,7 @@ class NodeLink:
         """What comes up, frame by frame. Raises `BadFrame` or `ConnectionClosed`."""
         while True:
             messages = decode(await self._socket.recv(decode=False))
-            if self.hello.plain and len(messages) != 1:
+            if self.plain and len(messages) != 1:
                 raise BadFrame("a batch, on a connection that did not agree to batches")
             self.received += len(messages)
             yield messages
@@ -163,7 +161,7 @@ class NodeLink:
         self.sent += len(messages)
 
     def _framed(self, messages: Sequence[Message]) -> list[bytes]:
-        if self.hello.plain or len(messages) == 1:
+        if self.plain or len(messages) == 1:
             return [encode(message) for message in messages]
         return [encode_batch(batch) for batch in _batches(messages)]
 
@@ -174,13 +172,20 @@ class NodeLink:
         self.refused += 1
         if about not in self._said and len(self._said) < 1_000:
             self._said.add(about)
-            logger.warning(
-                "node %s, %s: %s is not taken: %s", self.node, self.hello.channel, about[:200], reason[:300]
-            )
+            logger.warning("node %s, %s: %s is not taken: %s", self.node, self.channel, about[:200], reason[:300])
 
 
 def _batches(messages: Sequence[Message]) -> list[list[Message]]:
-    raise NotImplementedError
+    batches: list[list[Message]] = []
+    room = 0
+    for message in messages:
+        size = 0 if isinstance(message.content, UnsetType) else len(bytes(message.content))
+        if not batches or size > room or len(batches[-1]) == BATCH_MESSAGES:
+            batches.append([])
+            room = _BATCH_BYTES
+        batches[-1].append(message)
+        room -= size
+    return batches
 
 
 def _said(closed: ConnectionClosed) -> str:

@@ -5,19 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
+from link.contents import LogLine
 
-__all__ = ["LogLine", "NodeLogs"]
-
-
-class LogLine(Struct, frozen=True, gc=False):
-    """One line of the log of an edge's hub."""
-
-    time: int = 0
-    """Unix milliseconds, by the edge's clock."""
-    level: str = ""
-    logger: str = ""
-    text: str = ""
+__all__ = ["NodeLogs"]
 
 
 class NodeLogs:

@@ -1,0 +1,59 @@
+"""What an edge says is declared in its own folder, on its way to the registry.
+
+It says first which objects there are, and then each of them. Until all have come, a report of a device that nobody
+knows may be of one that is still on its way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from cloud_sync.node_link import NodeLink
+from cloud_sync.registry import Registry
+from link import contents
+from link.message import BadFrame, Message
+from link.resources import DECLARED, Kind, parse
+
+__all__ = ["EdgeDeclarations"]
+
+_KINDS = {Kind.DEVICE: "Device", Kind.MODEL: "DeviceModel"}
+
+
+class EdgeDeclarations:
+    """Of one hub connection."""
+
+    def __init__(self, link: NodeLink, registry: Registry, limit: int, complete: asyncio.Event) -> None:
+        """`complete` is set when everything the edge declares is in the registry, or was refused."""
+        self._link, self._registry, self._limit, self._complete = link, registry, limit, complete
+        complete.clear()
+        self._listed: frozenset[str] | None = None
+        self._missing: set[str] = set()
+
+    async def take(self, message: Message) -> None:
+        """One message of source `twinhub`. What is refused is counted and logged, and becomes a condition."""
+        try:
+            if message.route.resource == DECLARED:
+                await self._list(contents.declared(message))
+            else:
+                await self._declare(message)
+        except BadFrame as fault:
+            self._link.refuse(message.route.resource, str(fault))
+        if not self._missing and self._listed is not None:
+            self._complete.set()
+
+    async def _list(self, keys: list[str]) -> None:
+        if len(keys) > self._limit:
+            raise BadFrame(f"{len(keys):,} objects are declared at the edge; the most is {self._limit:,}")
+        await self._registry.declared_at_edge(self._link.node, keys)
+        self._listed = frozenset(keys)
+        self._missing = set(keys)
+
+    async def _declare(self, message: Message) -> None:
+        resource = parse(message.route.resource)
+        key = f"{_KINDS.get(resource.kind, '')}/{resource.id}"
+        if key not in (self._listed or ()):
+            raise BadFrame(f"{key} is not in the list of what this edge declares")
+        self._missing.discard(key)
+        reason = await self._registry.declare_at_edge(self._link.node, contents.manifest(message))
+        if reason:
+            self._link.refuse(key, reason)
