@@ -20,10 +20,17 @@ COMMANDS = {  # name: its module in twinhub.commands, one line of help
     "validate": ("validate", "check a folder of manifests and show every problem"),
     "plan": ("plan", "show which requests the mappers will send to each device"),
     "try": ("try_device", "read a device once, show raw values and every decoding, publish nothing"),
-    "get": ("get", "show devices, a device's twin, or one value"),
-    "set": ("set_desired", "set a desired value"),
+    "get": ("get", "show devices, a device's twin, or one value, of a hub or of a cloud"),
+    "set": ("set_desired", "set a desired value, in a hub or in a cloud"),
     "watch": ("watch", "follow twins as they change"),
     "mapper": ("mapper", "run a mapper as a process of its own"),
+    "cloud": ("cloud", "run a cloud that edges join"),
+    "join": ("join", "let this edge join a cloud, once"),
+    "token": ("token", "make a token with which a node may join"),
+    "apply": ("apply", "declare devices and models in a cloud"),
+    "delete": ("delete", "declare a device or a model in a cloud no longer"),
+    "revoke": ("revoke", "turn a node away"),
+    "logs": ("logs", "show the newest log lines of a node"),
 }
 DESCRIPTION = "Declare devices in YAML, read and steer them as twins over MQTT."
 EXAMPLES = """\
@@ -33,6 +40,7 @@ examples:
   twinhub run plant/                 run the hub
   twinhub get boiler                 in another terminal: its twin as a table
   twinhub set pump speed-set-point 1450 --wait
+  twinhub get nodes --cloud HOST     the edges of a cloud
 `twinhub COMMAND --help` shows each command's own options and examples.
 """
 

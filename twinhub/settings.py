@@ -58,7 +58,7 @@ class CloudSettings(msgspec.Struct, frozen=True, rename="camel"):
 
     compression: bool = True
     """Compress what goes over the link, where the cloud can."""
-    drain_rate: int = 5_000
+    drain_rate: int = 20_000
     """Changes a second of a backlog at most, so that it does not crowd out what is new."""
     ping_seconds: float = 10
     """A link that stays silent for two of these is taken for broken."""

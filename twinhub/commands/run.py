@@ -28,7 +28,7 @@ Everything else has a default that works and can be set in DIR/twinhub.yaml:
   outboxLimit: 100000          changes kept for the cloud; past that the newest of each property
   cloud:                       of an edge that has joined one (`twinhub join`)
     compression: true          compress what goes over the link
-    drainRate: 5000            changes of a backlog per second, at most
+    drainRate: 20000           changes of a backlog per second, at most
     pingSeconds: 10            a link that is silent for twice as long counts as broken
     outboxDays: 30             older changes are folded to the newest of each property
     logs: true                 send the hub's log lines, as far as there is room
