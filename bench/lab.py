@@ -24,6 +24,8 @@ from eventbus.broker import PrivateBroker
 ROOT = Path(__file__).parent.parent
 READY_WITHIN = 120.0
 """Seconds the hub may take until it answers for its devices."""
+LONGEST_LINE = 1 << 24
+"""Bytes of a line that a tool prints."""
 STOP_WITHIN = 15.0
 """Seconds between SIGTERM and SIGKILL."""
 
@@ -54,9 +56,9 @@ class Lab:
     async def __aexit__(self, *exc: object) -> None:
         await self._stack.aclose()
 
-    async def hub(self) -> None:
+    async def hub(self, *words: str) -> None:
         """Start the hub on `manifests`. Returns at once: how soon it answers is one of the figures."""
-        options = ["--broker", self._broker.url, "--state-dir", str(self.folder / "state")]
+        options = ["--broker", self._broker.url, "--state-dir", str(self.folder / "state"), *words]
         self.hub_started = time.time()
         await self._start("hub", [sys.executable, "-m", "twinhub", "run", str(self.manifests), *options])
 
@@ -70,8 +72,8 @@ class Lab:
         options = {"count": count, "step-ms": step_ms, "blackhole": silent, "exceptions": failing}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         await self._start("fleet", [str(fleet_program()), "--base-port", str(base_port), *words])
-        while not self._said("fleet"):
-            self._check("fleet")
+        while not self.said("fleet"):
+            self.check("fleet")
             await asyncio.sleep(0.01)
         return base_port
 
@@ -82,18 +84,24 @@ class Lab:
         return [f"{name}={process.pid}" for name, process in processes.items()]
 
     async def tool(self, module: str, *words: str) -> Process:
-        """Start a tool of ours, with pipes to and from it."""
-        command = [sys.executable, "-m", module, "--broker", f"127.0.0.1:{self._port}", *words]
-        process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, cwd=ROOT)
+        """Start a tool of ours that uses the broker, with pipes to and from it."""
+        return await self.program("-m", module, "--broker", f"127.0.0.1:{self._port}", *words)
+
+    async def program(self, *words: str) -> Process:
+        """Start a Python program, with pipes to and from it."""
+        command = [sys.executable, *words]
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=PIPE, stdout=PIPE, cwd=ROOT, limit=LONGEST_LINE
+        )
         self._stack.push_async_callback(_end, process)
         return process
 
     async def result(self, tool: Process, words: str = "") -> bytes:
         """Hand `words` to a tool; the last line that it prints is its report. LabError when it, or the hub, fails."""
         output, _ = await tool.communicate(words.encode())
-        self._check("hub")
+        self.check("hub")
         if tool.returncode or not output:
-            raise LabError(f"the tool ended with status {tool.returncode}; the hub said:\n{self._said('hub')}")
+            raise LabError(f"the tool ended with status {tool.returncode}; the hub said:\n{self.said('hub')}")
         return output.splitlines()[-1]
 
     async def until_known(self, device_id: str) -> None:
@@ -108,13 +116,13 @@ class Lab:
         async with await Client.connect("127.0.0.1", self._port, "bench-lab", on_message) as client:
             await client.subscribe([f"{topic}/result"], 0)
             for _ in range(int(READY_WITHIN / 0.1)):
-                self._check("hub")
+                self.check("hub")
                 client.publish(topic.encode(), b'{"event_id":"1","timestamp":1}', 0)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(known.wait(), 0.1)
                     return
         raise LabError(
-            f"the hub did not answer for {device_id} in {READY_WITHIN:.0f} s; it said:\n{self._said('hub')}"
+            f"the hub did not answer for {device_id} in {READY_WITHIN:.0f} s; it said:\n{self.said('hub')}"
         )
 
     async def _start(self, name: str, command: Sequence[str]) -> None:
@@ -123,15 +131,17 @@ class Lab:
         self._stack.push_async_callback(_end, process)
         self._processes[name] = process
 
-    def _check(self, name: str) -> None:
+    def check(self, name: str) -> None:
+        """Raise `LabError` when this process has ended, with what it said last."""
         process = self._processes.get(name)
         if process and process.returncode is not None:
-            raise LabError(f"the {name} ended with status {process.returncode}; it said:\n{self._said(name)}")
+            raise LabError(f"the {name} ended with status {process.returncode}; it said:\n{self.said(name)}")
 
     def _log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
 
-    def _said(self, name: str) -> str:
+    def said(self, name: str) -> str:
+        """What it said last."""
         return self._log(name).read_text(errors="replace")[-3000:] if name in self._processes else ""
 
 

@@ -23,9 +23,10 @@ import sys
 import time
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import uvloop
@@ -39,7 +40,7 @@ from link.handshake import Channel, Hello, Welcome, path
 from link.message import Message, decode, encode, encode_batch
 
 KEEPALIVE_SECONDS = 15.0
-FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 30.0
+FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 15.0
 OPEN_TIMEOUT = 30.0
 EDGES_PER_ADDRESS = 5_000
 BATCH = 100
@@ -66,6 +67,30 @@ class Farewell(msgspec.Struct):
     last: dict[str, int]
     """The last confirmed number of each node."""
     unconfirmed: int
+
+
+def objects(nodes: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """What the cloud has to declare for them."""
+    api, namespace = "devices.kubeedge.io/v1beta1", "default"
+    properties = [{"name": "n", "type": "INT", "accessMode": "ReadOnly"}]
+    yield {
+        "apiVersion": api,
+        "kind": "DeviceModel",
+        "metadata": {"name": "light", "namespace": namespace},
+        "spec": {"protocol": "external", "properties": properties},
+    }
+    for node in nodes:
+        yield {
+            "apiVersion": api,
+            "kind": "Device",
+            "metadata": {"name": node, "namespace": namespace},
+            "spec": {
+                "nodeName": node,
+                "deviceModelRef": {"name": "light"},
+                "protocol": {"protocolName": "external"},
+                "properties": [{"name": "n"}],
+            },
+        }
 
 
 class LightEdge:

@@ -1,8 +1,9 @@
 """Run the benchmarks and print what they measured, as a table for bench/RESULTS.md.
 
-python -m bench                    everything, about ten minutes
+python -m bench                    everything, about twenty minutes
 python -m bench --quick            everything, shorter
 python -m bench --only updates     scenarios whose name contains that
+python -m bench --only link        those of the link between edge and cloud
 python -m bench --write            append the table to bench/RESULTS.md
 """
 
@@ -23,7 +24,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from bench import scenarios
+from bench import link_scenarios, scenarios
 from bench.lab import ROOT, LabError
 from bench.scenarios import Pace, Row, Scenario
 
@@ -46,6 +47,13 @@ SCENARIOS: dict[str, Scenario] = {
     "start: 1 slave, 30 tags": partial(scenarios.start, 1, 30),
     "start: 500 slaves, 30 tags": partial(scenarios.start, 500, 30),
     "idle: 100 slaves, 1 tag, every 1,000 ms": partial(scenarios.idle, 100, 1),
+    "link rate: 100 devices, 1 property": partial(link_scenarios.rate, 100, 1),
+    "link rate: 1,000 devices, 10 properties": partial(link_scenarios.rate, 1000, 10),
+    "link outage: 10,000 devices, 10 properties": partial(link_scenarios.outage, 10_000, 10),
+    "link edges: 5,000, 1 report a minute": partial(link_scenarios.idle_edges, 5000, 60),
+    "link storm: 1,000 edges": partial(link_scenarios.storm, 1000),
+    "link wish: 300 times": partial(link_scenarios.wish, 300),
+    "link wish: 300 times, flooded, 1 Mbit/s": partial(link_scenarios.wish, 300, flooded=True),
 }
 FULL, QUICK = Pace(seconds=20, settle=5), Pace(seconds=4, settle=2)
 

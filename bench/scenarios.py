@@ -38,7 +38,7 @@ async def echo(inflight: int, pace: Pace) -> list[Row]:
     async with Lab() as lab:
         words = ["--echo", "--inflight", str(inflight), "--seconds", str(pace.seconds), "--warmup", str(pace.settle)]
         report = await _load_report(lab, words)
-    return [Row("round trips/s", f"{report.updates_per_second:,.0f}"), *_costs(report.costs)]
+    return [Row("round trips/s", f"{report.updates_per_second:,.0f}"), *cost_rows(report.costs)]
 
 
 async def updates(
@@ -66,7 +66,7 @@ async def updates(
         Row("updates/s" if null else "durable updates/s", f"{report.updates_per_second:,.0f}", *rate),
         Row("p50 / p99 / max ms", f"{report.p50_ms} / {report.p99_ms} / {report.max_ms}", *p99),
         Row("refused / unanswered / out of order / wrong at the end", faults, "0 / 0 / 0 / 0"),
-        *_costs(report.costs),
+        *cost_rows(report.costs),
         *(Row("a refusal", reason) for reason in report.reasons),
     ]
 
@@ -93,7 +93,7 @@ async def fleet(
         Row("slowest device, tags/s", f"{report.slowest_device_tags_per_second} of {tags * 1000 / cycle_ms:.1f}"),
         Row("age of a value p50 / p99 / max ms", _ages(report)),
         Row("first value / all devices, s after start", _arrivals(report, started)),
-        *_costs(report.costs),
+        *cost_rows(report.costs),
     ]
 
 
@@ -143,5 +143,5 @@ def _arrivals(report: fleet_probe.Report, started: float) -> str:
     return f"{first} / {everyone}"
 
 
-def _costs(costs: dict[str, Cost]) -> list[Row]:
+def cost_rows(costs: dict[str, Cost]) -> list[Row]:
     return [Row(f"{name}: cores, resident", f"{cost.cores:.2f}, {cost.rss_mb} MB") for name, cost in costs.items()]

@@ -1,15 +1,18 @@
-"""The boiler plant, live in a terminal: a PLC, a hub on the manifests of this folder, and the table of its twins.
+"""The boiler plant, live in a terminal: a PLC, an edge on the manifests of this folder, a cable, and a cloud.
 
     python demo.py                    until Ctrl-C
     python demo.py --seconds 10       for so long
 
-Three processes are started, and end with this one: the PLC (`plc.py`), the hub (`twinhub run`, with a private
-broker), the table (`twinhub watch`). The manifests are read where they are: edit one and see it take effect.
+The table shows each twin at both ends. After some seconds somebody at the cloud desires another temperature, then the
+cable is cut for a while (`outage.py`). Processes of their own, which end with this one: the PLC (`plc.py`), the cloud
+(`twinhub cloud`), the cable (`cable.py`), the hub of the edge (`twinhub run`, with a private broker). The manifests
+are read where they are: edit one and see it take effect.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import signal
 import socket
@@ -17,58 +20,184 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
+from both_ends import BothEnds, line
+from outage import outage
+
+from twinhub.client import TwinClient
+from twinhub.cloud_client import Address, CloudClient
+from twinhub.errors import CommandError
+from twinhub.screen import Screen
 from twinhub.state_dir import running_broker
+
+T = TypeVar("T")
 
 HERE = Path(__file__).resolve().parent
 PLC_PORT, BROKER_PORT = 15020, 18830
 """As the manifests and twinhub.yaml have them."""
+CLOUD_PORT, LINK_PORT, CABLE_PORT = 10002, 10000, 11000
+NODE = "boiler-house"
+TWINHUB = (sys.executable, "-m", "twinhub")
+OPERATOR = "operator.pem"
+"""The operator's credentials, where the cloud puts them."""
 START_TIMEOUT = 20.0
+REDRAW = 0.25
 HINTS = """
   In a second terminal, follow what the hub says of its devices,
 
-    mosquitto_sub -p {port} -v -t '$hw/events/device/+/+/twin/update/document'
+    mosquitto_sub -p {broker} -v -t '$hw/events/device/+/+/twin/update/document'
 
   and wish for another pump speed: the hub writes it into the PLC's register and reads it back.
 
-    mosquitto_pub -p {port} -t '$hw/events/device/default/pump/twin/update' \\
+    mosquitto_pub -p {broker} -t '$hw/events/device/default/pump/twin/update' \\
         -m '{{"twin":{{"speed-set-point":{{"expected":{{"value":"1450"}}}}}}}}'
 
-  Edit {folder}/pump.yaml and see it take effect; the hub's log is {log}.
+  Wish for it from the cloud, and see what the cloud knows (`twinhub` is in {bin}):
+
+    export TWINHUB_CLOUD=127.0.0.1:{cloud} TWINHUB_OPERATOR={operator}
+    twinhub set pump speed-set-point 1300 --cloud 127.0.0.1:{cloud}
+    twinhub get twins --cloud 127.0.0.1:{cloud}
+
+  Edit {folder}/pump.yaml and see it take effect; the logs are in {logs}.
   Ctrl-C ends it all.
 """
+
+
+class Ports(NamedTuple):
+    """Where everything listens on 127.0.0.1."""
+
+    plc: int
+    broker: int
+    cloud: int
+    link: int
+    cable: int
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, help="end after so long (default: never)")
     parser.add_argument("--speed", type=float, default=1.0, help="how fast the plant lives (default %(default)s)")
+    parser.add_argument("--cut-after", type=float, default=15.0, help="when the cable is cut (default %(default)s s)")
+    parser.add_argument("--cut-for", type=float, default=10.0, help="how long (default %(default)s s)")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="boiler-plant-")))
         try:
-            show(stack, scratch, options.seconds, options.speed)
+            show(stack, scratch, options)
         except KeyboardInterrupt:
             print()
+        except CommandError as error:
+            sys.exit(str(error))
 
 
-def show(stack: ExitStack, scratch: Path, seconds: float | None, speed: float) -> None:
+def show(stack: ExitStack, scratch: Path, options: argparse.Namespace) -> None:
     """Start everything and look on."""
-    plc_port, broker_port = free_port(PLC_PORT), free_port(BROKER_PORT)
-    folder = manifests(scratch, plc_port, broker_port)
-    state, log = scratch / "state", scratch / "hub.log"
-    plc = [sys.executable, str(HERE / "plc.py"), f"--port={plc_port}", f"--speed={speed}"]
-    hub = [sys.executable, "-m", "twinhub", "run", str(folder), f"--state-dir={state}"]
+    ports = Ports(*map(free_port, (PLC_PORT, BROKER_PORT, CLOUD_PORT, LINK_PORT, CABLE_PORT)))
+    folder = manifests(scratch, ports)
+    plc = [sys.executable, str(HERE / "plc.py"), f"--port={ports.plc}", f"--speed={options.speed}"]
     stack.enter_context(process(plc, scratch / "plc.log"))
+    cloud = start_cloud(stack, scratch, ports)
+    cable = start_cable(stack, scratch, ports)
+    edge = start_edge(stack, scratch, folder, ports, cloud)
+    texts = {"operator": scratch / OPERATOR, "folder": folder, "logs": scratch, "bin": Path(sys.executable).parent}
+    print(HINTS.format(broker=ports.broker, cloud=ports.cloud, **texts), flush=True)
+    look_on(BothEnds(edge, cloud), cable, options)
+
+
+def start_cloud(stack: ExitStack, scratch: Path, ports: Ports) -> CloudClient:
+    """The cloud, and a connection to it as its operator."""
+    state, log = scratch / "cloud", scratch / "cloud.log"
+    state.mkdir(mode=0o700)
+    settings = f"listen: 127.0.0.1\nport: {ports.cloud}\nlinkPort: {ports.link}\nmetricsPort: 0\n"
+    (state / "cloud.yaml").write_text(settings)
+    started = stack.enter_context(process([*TWINHUB, "cloud", f"--state-dir={state}"], log))
+
+    address, operator = Address("127.0.0.1", ports.cloud), scratch / OPERATOR
+
+    def answers() -> bool:
+        try:
+            with CloudClient(address, operator) as client:
+                list(client.nodes())
+        except CommandError:
+            return False
+        return True
+
+    await_start(started, answers, "the cloud", log)
+    return stack.enter_context(CloudClient(address, operator))
+
+
+def start_cable(stack: ExitStack, scratch: Path, ports: Ports) -> Callable[[str], None]:
+    """What takes the cable's orders."""
+    command = [sys.executable, str(HERE / "cable.py"), f"--listen={ports.cable}", f"--to=127.0.0.1:{ports.link}"]
+    started = stack.enter_context(process(command, scratch / "cable.log"))
+    assert started.stdin is not None
+    orders = started.stdin
+
+    def order(text: str) -> None:
+        orders.write(f"{text}\n".encode())
+        orders.flush()
+
+    return order
+
+
+def start_edge(stack: ExitStack, scratch: Path, folder: Path, ports: Ports, cloud: CloudClient) -> TwinClient:
+    """The edge joins the cloud and runs its hub; a connection to its broker."""
+    state, identity, log = scratch / "state", scratch / "identity", scratch / "hub.log"
+    join = ["join", f"--cloud=127.0.0.1:{ports.cloud}", f"--link-port={ports.cable}", f"--node={NODE}"]
+    token = cloud.token(NODE).token
+    subprocess.run(
+        [*TWINHUB, *join, f"--identity={identity}"], input=token, text=True, check=True, stdout=subprocess.DEVNULL
+    )
+    hub = [*TWINHUB, "run", str(folder), f"--state-dir={state}", f"--identity={identity}"]
     started = stack.enter_context(process(hub, log))
-    url = await_hub(started, state, log)
-    print(HINTS.format(port=broker_port, folder=folder, log=log), flush=True)
-    watch = [sys.executable, "-m", "twinhub", "watch", f"--broker={url}"]
-    subprocess.run([*watch, *([f"--seconds={seconds}"] if seconds else [])], check=False)
+    return stack.enter_context(TwinClient(await_start(started, lambda: running_broker(state), "the hub", log)))
+
+
+def look_on(ends: BothEnds, cable: Callable[[str], None], options: argparse.Namespace) -> None:
+    """Show both ends until the time is over, while the script goes on."""
+    stage = Terminal() if sys.stdout.isatty() else Paper()
+    script = outage(ends, cable, stage.say, options.cut_after, options.cut_for)
+    end = time.monotonic() + options.seconds if options.seconds else None
+    while end is None or time.monotonic() < end:
+        ends.follow(REDRAW)
+        stage.show(ends)
+        next(script, None)
+
+
+class Terminal:
+    """The table, redrawn in place, and below it what was said."""
+
+    def __init__(self) -> None:
+        self._screen = Screen(sys.stdout)
+        self._said = deque[str](maxlen=10)
+
+    def say(self, text: str) -> None:
+        self._said.append(f"{time.strftime('%H:%M:%S')}  {text}")
+
+    def show(self, ends: BothEnds) -> None:
+        self._screen.draw([*ends.table(time.time()), "", *self._said])
+
+
+class Paper:
+    """One line per change."""
+
+    def __init__(self) -> None:
+        self._shown = set[str]()
+
+    def say(self, text: str) -> None:
+        print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+    def show(self, ends: BothEnds) -> None:
+        now = {line(cells) for cells in ends.rows(time.time())}
+        for text in sorted(now - self._shown):
+            self.say(text)
+        self._shown = now
 
 
 def free_port(wanted: int) -> int:
@@ -84,22 +213,28 @@ def free_port(wanted: int) -> int:
     sys.exit("there is no free port on this machine")
 
 
-def manifests(scratch: Path, plc_port: int, broker_port: int) -> Path:
+def manifests(scratch: Path, ports: Ports) -> Path:
     """This folder; where its ports are in use, a copy with others."""
-    if (plc_port, broker_port) == (PLC_PORT, BROKER_PORT):
+    if (ports.plc, ports.broker) == (PLC_PORT, BROKER_PORT):
         return HERE
     copy = scratch / "manifests"
     shutil.copytree(HERE, copy, ignore=shutil.ignore_patterns(".*", "__pycache__"))
     for file in copy.glob("*.yaml"):
         text = file.read_text()
-        file.write_text(text.replace(str(PLC_PORT), str(plc_port)).replace(str(BROKER_PORT), str(broker_port)))
+        file.write_text(text.replace(str(PLC_PORT), str(ports.plc)).replace(str(BROKER_PORT), str(ports.broker)))
     return copy
 
 
 @contextmanager
 def process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that ends with us; what it prints goes to `log`."""
-    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT) as started:
+    environment = {**os.environ, "TWINHUB_OPERATOR": str(log.parent / OPERATOR)}
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT, env=environment
+        ) as started,
+    ):
         try:
             yield started
         finally:
@@ -110,14 +245,14 @@ def process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[byte
                 started.kill()
 
 
-def await_hub(hub: subprocess.Popen[bytes], state: Path, log: Path) -> str:
-    """The address of the hub's broker, as soon as the hub answers there."""
+def await_start(started: subprocess.Popen[bytes], found: Callable[[], T | None], name: str, log: Path) -> T:
+    """What `found` gives, as soon as it gives something."""
     deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline and hub.poll() is None:
-        if url := running_broker(state):
-            return url
+    while time.monotonic() < deadline and started.poll() is None:
+        if result := found():
+            return result
         time.sleep(0.05)
-    sys.exit(f"the hub did not start:\n{log.read_text()}")
+    sys.exit(f"{name} did not start:\n{log.read_text()}")
 
 
 if __name__ == "__main__":

@@ -43,6 +43,11 @@ class CloudEnd:
     def client(self) -> CloudClient:
         return CloudClient(self._address, self._credentials, timeout=TIMEOUT)
 
+    def answers(self) -> bool:
+        """Raises `CommandError` where it does not."""
+        with self.client() as client:
+            return list(client.nodes()) is not None
+
     def wish_until(self, stop: threading.Event) -> None:
         """Wish 1, 2, 3, … of every device, each until the cloud has it safe. Blocking."""
         for number in itertools.count(1):
