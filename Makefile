@@ -28,9 +28,9 @@ bench: $(VENV)/.test-ready
 	$(VENV)/bin/python -m bench
 
 $(VENV)/.run-ready: setup.cfg scripts/venv.sh
-	@scripts/venv.sh $(VENV) fast,embedded-broker
+	@scripts/venv.sh $(VENV) fast,embedded-broker,cloud
 	@touch $@
 
 $(VENV)/.test-ready: setup.cfg scripts/venv.sh
-	@scripts/venv.sh $(VENV) fast,embedded-broker,test
+	@scripts/venv.sh $(VENV) fast,embedded-broker,cloud,test
 	@touch $@ $(VENV)/.run-ready

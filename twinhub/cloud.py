@@ -53,7 +53,8 @@ class Running(NamedTuple):
 async def running_cloud(settings: CloudServerSettings, hosts: list[str], state: Path) -> AsyncIterator[Running]:
     """A cloud that keeps what it remembers in `state`, a directory of its own, and answers to `hosts`.
 
-    Raises `CommandError` when a port, the authority or the log cannot be used, `StoreError` when the store cannot.
+    Raises `CommandError` when a port cannot be used; `AuthorityError`, `StoreError` or `TwinLogError` when what is in
+    `state` cannot.
     """
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context

@@ -32,6 +32,7 @@ from cloud_sync.api_forms import (
 )
 from link.contents import LogLine
 from twinhub.errors import CommandError
+from twinhub.text import printable
 
 __all__ = ["PORT", "Address", "CloudClient"]
 
@@ -41,6 +42,7 @@ P = TypeVar("P", Nodes, Devices, Twins)
 PORT = 10002
 LARGEST_ANSWER = 64 * 1024 * 1024
 """Bytes."""
+LONGEST_MESSAGE = 1_000
 OBJECTS = 1_000
 """Objects sent at once."""
 
@@ -217,7 +219,7 @@ def _refusal(status: int, answer: bytes) -> str:
         failure = msgspec.json.decode(answer, type=Failure)
     except (msgspec.MsgspecError, UnicodeError):
         return f"the cloud refuses ({status})"
-    return f"{failure.message}; {failure.advice}" if failure.advice else failure.message
+    return printable(f"{failure.message}; {failure.advice}" if failure.advice else failure.message, LONGEST_MESSAGE)
 
 
 def _quoted(name: str) -> str:

@@ -22,8 +22,8 @@ def advertised(hosts: Iterable[str]) -> str:
 
 def certificate_hosts(hosts: Iterable[str]) -> list[str]:
     """The hosts that were given, this machine's name and address, and the loopback's."""
-    found = [*hosts, socket.gethostname(), _own_address(), *_LOOPBACK]
-    return [host for host in dict.fromkeys(found) if host and is_host(host)]
+    ours = [host for host in (socket.gethostname(), _own_address()) if is_host(host)]
+    return list(dict.fromkeys([*hosts, *ours, *_LOOPBACK]))
 
 
 def is_host(text: str) -> bool:

@@ -63,7 +63,7 @@ def twin_lines(twin: Twin, now: float) -> Iterator[str]:
     """A twin as a table; below it, what is open, lost or wrong."""
     yield from columns(HEADER, [row(name, twin.twin[name], now) for name in sorted(twin.twin)], RIGHT)
     if twin.unmet:
-        yield f"not confirmed by {twin.node or 'any node'} yet: {printable(', '.join(twin.unmet), 500)}"
+        yield printable(f"not confirmed by {twin.node or 'any node'} yet: {', '.join(twin.unmet)}", 500)
     for lost in twin.lost:
         yield printable(
             f"{lost.property}: {lost.wanted}, wished here, gave way to {lost.kept}, set at the edge"

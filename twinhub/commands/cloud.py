@@ -37,6 +37,8 @@ from pathlib import Path
 
 import msgspec
 
+from cloud_sync.authority import AuthorityError
+from cloud_sync.twin_log import TwinLogError
 from link.handshake import valid_node
 from twin.durable_file import replace
 from twin.migrations import NewerSchemaError
@@ -83,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         with locked(options.state_dir) as state:
             run_until_signalled(_serve(settings, state, options.join))
-    except (StoreError, NewerSchemaError, sqlite3.Error, OSError) as error:
+    except (AuthorityError, StoreError, TwinLogError, NewerSchemaError, sqlite3.Error, OSError) as error:
         raise CommandError(str(error)) from error
     return 0
 
