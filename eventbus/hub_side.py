@@ -138,6 +138,10 @@ class HubSide:
         self._release_when_durable(held)
         return None
 
+    def serves(self, device_id: str) -> bool:
+        """Whether this device is a member."""
+        return self._keeper.device(device_id) is not None
+
     def cloud_update(self, device_id: str, twin: Mapping[str, MsgTwin | None], done: Durable) -> None:
         """Apply desired values that were decided in the cloud, and tell the bus; `done` is called back once that is
         durable, or with the storage error.
@@ -146,7 +150,7 @@ class HubSide:
         the cloud is told. Raises `Refused` (404) when the device is no member: nothing is changed then.
         """
         address = Address(Request.TWIN_CLOUD_UPDATED, device_id, topics.of_device(device_id, ""))
-        if self._keeper.device(device_id) is None:
+        if not self.serves(device_id):
             raise Refused(404, f"{device_id} is no device of this node")
         held = _Held(done)
         try:

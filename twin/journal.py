@@ -82,6 +82,8 @@ class Journal:
         self._trimming: asyncio.TimerHandle | None = None
         self.identity = ""
         """32 hex digits, made with the file: by it a cloud knows whose numbers the outbox's are."""
+        self.on_grown: Callable[[], None] = lambda: None
+        """Called after every commit of changes: the outbox has more."""
         self.commits = 0
 
     async def __aenter__(self) -> Self:
@@ -329,6 +331,8 @@ class Journal:
                     self._troubled = False
                     logger.info("journal %s is written again", self._path)
                 self.commits += 1
+                if batch.changes:
+                    self.on_grown()
                 return None
         return error
 

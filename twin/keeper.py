@@ -22,6 +22,8 @@ from twin.rules import Rules
 
 STATES = frozenset({"online", "offline", "ok", "unknown", "unhealthy"})
 """KubeEdge's words for a device's state, in any letter case; the spelling given is kept."""
+TOLD_AT_ONCE = 20
+"""Properties in one change, where all are told: with the longest values it still fits into a message."""
 NOT_A_MEMBER = "update rejected due to the device is not existed"
 
 
@@ -132,8 +134,9 @@ class Keeper:
     def report_all(self) -> None:
         """Everything goes to the cloud, which knows nothing: all twins as they are, and what the devices say."""
         for device_id, twin in self._devices.items():
-            changed = {name: record.with_versions() for name, record in twin.records.items()}
-            self._journal.put(device_id, twin.records, changed, twin.private)
+            names = list(twin.records)
+            for start in range(0, len(names), TOLD_AT_ONCE):
+                self._publish(twin, names[start : start + TOLD_AT_ONCE])
             if twin.state:
                 self._put_state(device_id, DeviceState(twin.device.name, twin.state, twin.last_online))
 
@@ -221,7 +224,7 @@ class Keeper:
             self._publish(twin, known.private - twin.private)
 
     def _publish(self, twin: DeviceTwin, names: Iterable[str]) -> None:
-        """The cloud may know these properties from now on."""
+        """Tell the cloud what these properties are."""
         records = {name: twin.records[name] for name in names if name in twin.records}
         if records:
             changed = {name: record.with_versions() for name, record in records.items()}

@@ -46,7 +46,8 @@ class OutboxReader:
     """Reads the outbox beside the journal's own connection, and so sees nothing before it is durable."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
+        # any thread may ask: SQLite itself takes them one after the other
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
 
     def close(self) -> None:
         self._db.close()

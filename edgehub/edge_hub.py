@@ -1,0 +1,216 @@
+"""The edge end of the link to the cloud: three channels, what comes down on them and what goes up.
+
+Nothing here holds what must not be lost: changes wait in the journal's outbox; what the cloud declares or wishes is
+in the catalogue or the journal before it is acknowledged. With the cloud away everything else goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Self
+
+from device_models import Device, ProtocolSchema
+from edgehub.bus_session import BusSession
+from edgehub.channel import Channel, Closed, Serve
+from edgehub.cloud_objects import CloudObjects
+from edgehub.connection import Connection, Unreachable, open_connection
+from edgehub.counts import Counts
+from edgehub.downlink import Downlink
+from edgehub.hub_session import HubSession, Shared
+from edgehub.identity import Identity, NoIdentity
+from edgehub.local_declarations import LocalDeclarations
+from edgehub.log_lines import LogLines
+from edgehub.pending_wishes import PendingWishes
+from edgehub.plain_reports import PlainSeen
+from edgehub.rotation import keep_renewed
+from edgehub.settings import LinkSettings
+from edgehub.statistics import LinkStatistics
+from edgehub.stream_session import StreamSession
+from edgehub.together import together
+from eventbus.hub_side import HubSide
+from eventbus.owned_task import OwnedTask
+from link import handshake
+from link.handshake import Hello
+from link.pace import Pace
+from link.window import LEAST
+from twin.journal import Journal
+from twin.keeper import Keeper
+from twin.store import Store, StoreError
+
+__all__ = ["EdgeHub"]
+
+logger = logging.getLogger("edgehub")
+
+PACE_SECONDS = 0.1
+"""What may leave in so many seconds may leave at once."""
+
+
+class EdgeHub:
+    """`recall` first, then `async with`: from there on the link is kept."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        journal: Journal,
+        keeper: Keeper,
+        hub_side: HubSide,
+        catalogue: Store,
+        declare: Callable[[Sequence[Device]], Awaitable[None]],
+        protocols: Mapping[str, ProtocolSchema],
+        settings: LinkSettings | None = None,
+    ) -> None:
+        """`declare`: called whenever the cloud's devices changed, with all of them but those that are declared here
+        as well; they are served when it returns."""
+        self._identity = identity
+        self._journal = journal
+        self._keeper = keeper
+        self._declare = declare
+        self._settings = settings or LinkSettings()
+        self._counts = Counts()
+        self._pace = Pace(self._settings.drain_rate, self._settings.drain_rate * PACE_SECONDS)
+        self._objects = CloudObjects(catalogue, protocols, self._apply)
+        self._wishes = PendingWishes(catalogue)
+        self._downlink = Downlink(self._objects, self._wishes, hub_side)
+        self._local = LocalDeclarations()
+        self._seen = PlainSeen()
+        self._bus_session: BusSession | None = None
+        self._ours = asyncio.Event()
+        """Set while the cloud is one that knows our link."""
+        self._lines = LogLines(asyncio.get_running_loop())
+        self._hub = self._channel(handshake.Channel.HUB, self._serve_hub)
+        self._bus = self._channel(handshake.Channel.BUS, self._serve_bus, self._until_ours)
+        self._stream = self._channel(handshake.Channel.STREAM, self._serve_stream, self._something_to_say)
+        self._task: OwnedTask
+
+    async def recall(self, documents: Mapping[str, Mapping[str, Any]]) -> list[Device]:
+        """What the cloud declared, as far as it is known here; `documents` as for `local`. Raises `StoreError`."""
+        self._local.set(documents)
+        await self._wishes.recall()
+        return await self._objects.recall(documents)
+
+    async def __aenter__(self) -> Self:
+        self._task = OwnedTask(self._run(), "cloud link")
+        await self._task.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._task.__aexit__(*exc)
+
+    def local(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
+        """What is declared here from now on: v1beta1 objects by `<Kind>/<namespace>/<name>`."""
+        self._local.set(documents)
+        self._objects.local(documents)
+
+    def statistics(self) -> LinkStatistics:
+        """May be called from any thread."""
+        channels = {"hub": self._hub.state, "bus": self._bus.state, "stream": self._stream.state}
+        return LinkStatistics(
+            node=self._identity.node,
+            channels=channels,
+            outbox_depth=self._journal.outbox_depth,
+            outbox_age=self._journal.oldest_change_age(self.confirmed),
+            folded=self._journal.folded,
+            refused=self._downlink.refused,
+            log_lines_waiting=len(self._lines),
+            log_lines_dropped=self._lines.dropped,
+            objects=len(self._objects),
+            pending_wishes=len(self._wishes),
+            conditions=dict(self._objects.conditions),
+            not_after=self._identity.not_after,
+            counts=self._counts,
+        )
+
+    @property
+    def confirmed(self) -> int:
+        """Up to this number of the outbox the cloud has everything."""
+        return self._bus_session.confirmed if self._bus_session else self._journal.trimmed
+
+    @property
+    def window(self) -> int:
+        """Bytes that the link carries without delay."""
+        return self._bus_session.window if self._bus_session else LEAST
+
+    async def _run(self) -> None:
+        await self._carry_out()
+        works = {
+            "hub": self._hub.run(),
+            "bus": self._bus.run(),
+            "declarations": self._objects.apply_changes(),
+            "rotation": keep_renewed(self._identity, self._renewed),
+        }
+        if self._settings.logs:
+            with self._lines:
+                await together(**works, stream=self._stream.run())
+        else:
+            await together(**works)
+
+    def _renewed(self) -> None:
+        for channel in (self._hub, self._bus, self._stream):
+            channel.renew()
+
+    async def _apply(self, devices: Sequence[Device]) -> None:
+        await self._declare(devices)
+        await self._carry_out()
+
+    async def _carry_out(self) -> None:
+        try:
+            await self._downlink.carry_out()
+        except StoreError as error:
+            logger.error("wishes of the cloud that are carried out could not be struck off: %s", error)
+
+    def _channel(
+        self, name: handshake.Channel, serve: Serve, gate: Callable[[], Awaitable[None]] | None = None
+    ) -> Channel:
+        async def open_() -> Connection:
+            try:
+                hello = Hello(self._identity.node, channel=name, journal=self._journal.identity)
+                return await open_connection(self._identity, hello, self._settings)
+            except NoIdentity as error:
+                raise Unreachable(str(error)) from None
+
+        return Channel(name, open_, serve, self._settings, gate)
+
+    async def _serve_hub(self, connection: Connection) -> None:
+        shared = Shared(
+            self._identity.node,
+            self._journal,
+            self._downlink,
+            self._local,
+            self,
+            self._seen,
+            self._counts,
+            self._settings,
+        )
+        if connection.welcome.plain:
+            self._ours.clear()
+        else:
+            self._ours.set()
+        await HubSession(connection, shared).run()
+
+    async def _serve_bus(self, connection: Connection) -> None:
+        self._check_ours(connection)
+        session = BusSession(connection, self._journal, self._keeper, self._pace, self._counts)
+        self._bus_session = session
+        try:
+            await session.run()
+        finally:
+            self._bus_session = None
+
+    async def _serve_stream(self, connection: Connection) -> None:
+        self._check_ours(connection)
+        await StreamSession(connection, self._lines, self._settings.log_idle, self._counts).run()
+
+    async def _until_ours(self) -> None:
+        await self._ours.wait()
+
+    async def _something_to_say(self) -> None:
+        await self._until_ours()
+        await self._lines.wait()
+
+    def _check_ours(self, connection: Connection) -> None:
+        if connection.welcome.plain:
+            self._ours.clear()
+            raise Closed("the cloud speaks the plain wire, which has the hub channel only")
