@@ -30,9 +30,12 @@ class HubSettings:
     backlog: int = 4_096
     """Connections the system keeps until they are accepted."""
     resend_after: float = 5.0
+    """On the plain wire, as KubeEdge does."""
+    resend_after_ours: float = 30.0
+    """A twinhub edge acknowledges when something is durable: that it is slow does not mean that it got lost."""
     attempts: int = 5
     """A message that is not acknowledged is sent so often before it goes to the end of the queue."""
-    window: int = 256
+    window: int = 64
     """Messages on their way to a twinhub edge without an acknowledgement; to a plain edge it is one."""
     reread: float = 5.0
     """Within this time a wish is noticed that another process of the cloud has set."""
