@@ -79,6 +79,8 @@ class Node(Struct, frozen=True):
     plain: bool
     """It speaks KubeEdge's wire."""
     devices: int
+    certificate_end: int
+    """When its newest certificate expires."""
     links: list[Link] = []
 
 

@@ -12,7 +12,8 @@ from cloud_sync import api_views as views
 from cloud_sync.api_request import Refused, answer, body, page, similar
 from cloud_sync.hub_server import HubServer
 from cloud_sync.node_logs import NodeLogs
-from cloud_sync.registry import NodeEntry, Registry
+from cloud_sync.registry import Registry
+from cloud_sync.stored import NodeEntry
 from cloud_sync.tokens import Tokens
 
 __all__ = ["NodeRoutes"]

@@ -8,7 +8,8 @@ from cloud_sync import api_forms as forms
 from cloud_sync import api_views as views
 from cloud_sync.api_request import Refused, answer, body, similar
 from cloud_sync.hub_server import HubServer
-from cloud_sync.registry import Applied, Registry
+from cloud_sync.registry import Registry
+from cloud_sync.stored import DEVICE, MODEL, Applied
 from cloud_sync.twin_log import TwinLog
 
 __all__ = ["ObjectRoutes"]
@@ -26,7 +27,7 @@ class ObjectRoutes:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/objects", self._apply),
-            web.delete("/objects/{kind:Device|DeviceModel}/{namespace}/{name}", self._delete),
+            web.delete(f"/objects/{{kind:{DEVICE}|{MODEL}}}/{{namespace}}/{{name}}", self._delete),
         ]
 
     async def _apply(self, request: web.Request) -> web.Response:
@@ -41,7 +42,7 @@ class ObjectRoutes:
     async def _follow(self, applied: Applied) -> None:
         """What an applied device means for its twin: its new home, and desired values that are new or edited."""
         kind, _, device = applied.key.partition("/")
-        stored = self._registry.device(device) if kind == "Device" else None
+        stored = self._registry.device(device) if kind == DEVICE else None
         if stored is None:
             return
         if applied.moved_from is not None:
@@ -56,14 +57,16 @@ class ObjectRoutes:
         return forms.Applied(applied.key, applied.outcome, applied.message, views.conditions(conditions))
 
     async def _delete(self, request: web.Request) -> web.Response:
-        kind, device = request.match_info["kind"], f"{request.match_info['namespace']}/{request.match_info['name']}"
-        found = next((one for one in self._registry.objects(kind) if one.id == device), None)
-        if found is None:
-            known = [one.id for one in self._registry.objects(kind)]
-            raise Refused(404, f"the cloud knows no {kind} {device[:200]}", similar(device, known, "devices"))
-        if found.origin:
-            raise Refused(409, f"{kind} {device} is declared at {found.origin}", "delete it from the folder there")
-        await self._registry.delete(found.key)
-        if kind == "Device":
-            await self._log.forget(device)
-        return answer({"deleted": found.key})
+        kind = request.match_info["kind"]
+        name = f"{request.match_info['namespace']}/{request.match_info['name']}"
+        objects = self._registry.objects(kind)
+        origins = [one.origin for one in objects if one.id == name]
+        if not origins:
+            known = [one.id for one in objects]
+            raise Refused(404, f"the cloud knows no {kind} {name[:200]}", similar(name, known, "devices"))
+        if all(origins):
+            raise Refused(409, f"{kind} {name} is declared at {origins[0]}", "delete it from the folder there")
+        await self._registry.delete(f"{kind}/{name}")
+        if kind == DEVICE:
+            await self._log.forget(name)
+        return answer({"deleted": f"{kind}/{name}"})

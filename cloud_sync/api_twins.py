@@ -11,7 +11,8 @@ from cloud_sync import api_forms as forms
 from cloud_sync import api_views as views
 from cloud_sync.api_request import Refused, answer, body, number, page, page_size, similar
 from cloud_sync.hub_server import HubServer
-from cloud_sync.registry import Registry, StoredObject
+from cloud_sync.registry import Registry
+from cloud_sync.stored import DEVICE, StoredObject
 from cloud_sync.twin_log import Reading, TwinLog
 from device_models import Device, limits
 from device_models.problem import suggestion
@@ -75,13 +76,13 @@ class TwinRoutes:
         return answer(forms.Readings([views.reading(one) for one in shown], following))
 
     def _declared(self) -> list[StoredObject]:
-        return sorted(self._registry.objects("Device"), key=_id)
+        return sorted(self._registry.objects(DEVICE), key=_id)
 
     def _known(self, request: web.Request) -> StoredObject:
         device = f"{request.match_info['namespace']}/{request.match_info['name']}"
         stored = self._registry.device(device)
         if stored is None:
-            known = map(_id, self._registry.objects("Device"))
+            known = map(_id, self._registry.objects(DEVICE))
             raise Refused(404, f"the cloud knows no device {device[:200]}", similar(device, known, "devices"))
         return stored
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from cloud_sync import api_forms as forms
 from cloud_sync.node_link import LinkState
-from cloud_sync.registry import Condition, NodeEntry, StoredObject
+from cloud_sync.stored import Condition, NodeEntry, StoredObject
 from cloud_sync.twin_log import Latest, LostWish, Reading
 
 __all__ = ["conditions", "device", "link", "lost_wish", "node", "reading", "twin"]
@@ -19,7 +19,14 @@ def conditions(found: Iterable[Condition]) -> list[forms.Condition]:
 def node(entry: NodeEntry, links: Sequence[LinkState], devices: int) -> forms.Node:
     """`links`: those of this node to this process."""
     return forms.Node(
-        entry.name, _state(entry), entry.since, entry.address, entry.plain, devices, [link(one) for one in links]
+        entry.name,
+        _state(entry),
+        entry.since,
+        entry.address,
+        entry.plain,
+        devices,
+        int(entry.info.get("not_after", 0) * 1000),
+        [link(one) for one in links],
     )
 
 
@@ -48,16 +55,15 @@ def link(state: LinkState) -> forms.Link:
 def device(stored: StoredObject, latest: Latest | None, found: Iterable[Condition]) -> forms.Device:
     said = latest.state.state if latest and latest.state else ""
     received = latest.received if latest else 0
-    model = stored.object.get("spec", {}).get("deviceModelRef", {}).get("name", "")
-    identifier = f"{stored.namespace}/{stored.name}"
-    return forms.Device(identifier, stored.node, stored.origin, str(model), said, received, conditions(found))
+    model = str(stored.object["spec"]["deviceModelRef"]["name"])
+    return forms.Device(stored.id, stored.node, stored.origin, model, said, received, conditions(found))
 
 
 def twin(
     stored: StoredObject, latest: Latest | None, found: Iterable[Condition], lost: Iterable[LostWish] = ()
 ) -> forms.Twin:
     return forms.Twin(
-        f"{stored.namespace}/{stored.name}",
+        stored.id,
         stored.node,
         dict(latest.twin) if latest else {},
         latest.received if latest else 0,

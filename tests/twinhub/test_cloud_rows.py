@@ -13,9 +13,9 @@ def link(channel: str, queue: int = 0, oldest: float = 0.0) -> Link:
 def test_a_node_shows_its_links_and_what_waits_for_it() -> None:
     links = [link("hub", 2, 7.0), link("bus", 1, 3.0)]
     nodes = [
-        Node("press-shop", "connected", MS - 60_000, "10.0.0.7", False, 12, links),
-        Node("edge-7", "connected", MS - 60_000, "10.0.0.8", True, 1, [link("hub")]),
-        Node("new", "never", 0, "", False, 0),
+        Node("press-shop", "connected", MS - 60_000, "10.0.0.7", False, 12, MS, links),
+        Node("edge-7", "connected", MS - 60_000, "10.0.0.8", True, 1, MS, [link("hub")]),
+        Node("new", "never", 0, "", False, 0, 0),
     ]
     header, press, edge, new = (line.split() for line in node_table(nodes, NOW))
     assert header == ["NODE", "STATE", "SINCE", "LINKS", "DEVICES", "WAITING", "ADDRESS"]
@@ -67,7 +67,7 @@ def test_readings_show_when_they_were_made_and_how_far_to_trust_them() -> None:
 
 def test_text_of_an_edge_cannot_command_the_terminal() -> None:
     nasty = "\x1b[2J\n"
-    node = Node("n", "away", 0, nasty, False, 0)
+    node = Node("n", "away", 0, nasty, False, 0, 0)
     condition = Condition("Invalid", nasty, nasty)
     device = Device("default/d", nasty, nasty, nasty, nasty, 0, [condition])
     twin = Twin("default/d", nasty, {nasty: MsgTwin()}, 0, [nasty], [LostWish(nasty, nasty, nasty, 0)], [condition])
