@@ -90,6 +90,20 @@ def test_a_dead_object_goes_to_the_end_and_the_others_are_served():
     assert down.oldest(200.0) == 200.0
 
 
+def test_a_dead_object_with_a_newer_version_goes_to_the_end_as_old_as_it_was():
+    down = Delivery(plain=True)
+    down.offer("dead", device("dead", 1))
+    now = give_up(down) - RESEND_AFTER
+    down.offer("dead", device("dead", 2))
+    down.offer("a", device("a", 1))
+    now += RESEND_AFTER
+    [a] = down.due(now)
+    assert said([a]) == [("a", "update", "1")]
+    down.acknowledged(a.header.msg_id, now)
+    assert said(down.due(now)) == [("dead", "update", "2")]
+    assert down.oldest(now) == now
+
+
 def test_only_the_newest_version_is_brought():
     down = Delivery(plain=True)
     down.offer("a", device("a", 1))
