@@ -66,7 +66,6 @@ def routes(
 ) -> list[web.RouteDef]:
     """The endpoints. `lifetime`: seconds a certificate is good for; `grace`: seconds after that in which it may still
     be renewed; `limit`: how often an address may ask; `clock`: Unix seconds."""
-    limit = limit or RateLimit()
     issuer = _Issuer(authority, tokens, nodes, lifetime, grace, clock)
 
     async def ca(_request: web.Request) -> web.Response:
@@ -78,8 +77,9 @@ def routes(
             return web.Response(text="Node found")
         return web.Response(text="Node not found", status=404)
 
+    paced = RateLimit() if limit is None else limit
     endpoints = {CA_PATH: ca, CERTIFICATE_PATH: issuer.certificate, f"{NODE_PATH}{{name}}": node}
-    return [web.get(path, _limited(limit, handler), allow_head=False) for path, handler in endpoints.items()]
+    return [web.get(path, _limited(paced, handler), allow_head=False) for path, handler in endpoints.items()]
 
 
 class _Refused(Exception):
@@ -211,4 +211,6 @@ async def _body(request: web.Request) -> bytes:
                     raise _Refused(413, f"the body has more than {CSR_BYTES:,} bytes")
     except TimeoutError:
         raise _Refused(408, f"the certificate request did not arrive within {_BODY_SECONDS:g} s") from None
+    except (ConnectionError, web.RequestPayloadError):
+        raise _Refused(400, "the certificate request broke off") from None
     return bytes(content)

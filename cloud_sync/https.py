@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from link.limits import HEADER_CHARACTERS, TOKEN_CHARACTERS
 
 __all__ = ["serving"]
+
+logger = logging.getLogger("cloud_sync.https")
 
 _IDLE = 30.0
 """Seconds a connection may stand without a whole request."""
@@ -18,6 +22,15 @@ _LINGER = 2.0
 """Seconds for a peer to finish what it sends after it was answered."""
 _HEADERS = 64
 """Headers of a request."""
+
+
+def _our_fault(record: logging.LogRecord) -> bool:
+    """What is no HTTP, or breaks off, is the fault of the peer, who was answered: no stranger fills the log."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not issubclass(kind, HttpProcessingError | ConnectionError)
+
+
+logger.addFilter(_our_fault)
 
 
 @asynccontextmanager
@@ -28,6 +41,7 @@ async def serving(
     runner = web.AppRunner(
         application,
         access_log=None,
+        logger=logger,
         auto_decompress=False,  # nobody compresses what is sent here, unless to make it grow
         keepalive_timeout=_IDLE,
         max_headers=_HEADERS,

@@ -113,11 +113,12 @@ async def enrolment_server(
     grace: float = 30 * DAY,
     allow_unbound: bool = False,
     limit: RateLimit | None = None,
+    store_file: str = "cloud.db",
 ) -> AsyncIterator[EnrolmentServer]:
     """Serve on a free port."""
     clock, nodes = Clock(), KnownNodes()
     authority = Authority.open(folder / "authority", clock=clock)
-    async with open_store(folder / "cloud.db") as store:
+    async with open_store(folder / store_file) as store:
         tokens = Tokens(store, authority, allow_unbound=allow_unbound, clock=clock)
         application = web.Application()
         application.add_routes(
