@@ -17,27 +17,27 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import uvloop
-from edgehub.edge_hub import EdgeHub
 
 from bench.processes import Cost, Meter, parse_pids
 from device_models import Device
 from device_models.load_objects import load_objects
+from edgehub.edge_hub import EdgeHub
 from edgehub.identity import Identity
 from edgehub.settings import LinkSettings
 from eventbus.hub_side import HubSide
 from eventbus.transport import Message, Statistics
-from mappers.protocols import PROTOCOLS
 from twin.documents import MsgTwin, TwinValue
 from twin.journal import Journal
 from twin.keeper import Keeper
 from twin.store import open_store
+from twinhub.protocol_schemas import protocol_schemas
 
 CHUNK = 200
 """Changes that share a commit, as they do on a busy bus."""
@@ -63,22 +63,24 @@ class Report:
 class NoBus:
     """A transport that leads nowhere."""
 
+    def __init__(self) -> None:
+        self.on_messages: Callable[[Sequence[Message]], None] = lambda _: None
+        self.on_up: Callable[[bool], None] = lambda _: None
+        self.on_down: Callable[[], None] = lambda: None
+
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         return
 
-    def on_messages(self, _: Sequence[Message]) -> None: ...
-    def on_up(self, _: bool) -> None: ...
-    def on_down(self) -> None: ...
-    def publish(self, _topic: str, _payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
-        del qos, retain
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
+        del topic, payload, qos, retain
         return True
 
-    def acknowledge(self, _: Sequence[int]) -> None: ...
-    async def subscribe(self, _: Sequence[str]) -> None: ...
-    async def unsubscribe(self, _: Sequence[str]) -> None: ...
+    def acknowledge(self, receipts: Sequence[int]) -> None: ...
+    async def subscribe(self, filters: Sequence[str]) -> None: ...
+    async def unsubscribe(self, filters: Sequence[str]) -> None: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
     def statistics(self) -> Statistics:
@@ -114,7 +116,7 @@ class Source:
 
     def __init__(self, identity: Path, state: Path, devices: int, properties: int, meter: Meter) -> None:
         self._identity, self._state, self._meter = Identity(identity), state, meter
-        self._protocols = PROTOCOLS
+        self._protocols = protocol_schemas()
         declared = load_objects(objects(devices, properties), self._protocols)
         assert declared.ok, declared.problems[:3]
         self._documents, self._devices = declared.documents, list(declared.devices.values())
@@ -147,7 +149,8 @@ class Source:
         (self._state / "values.json").write_text(json.dumps(self._values))
         return self._report
 
-    def _link(self) -> EdgeHub:
+    @asynccontextmanager
+    async def _link(self) -> AsyncIterator[None]:
         async def declare(_: Sequence[Device]) -> None:
             """The cloud declares nothing here."""
 
@@ -161,8 +164,9 @@ class Source:
             protocols=self._protocols,
             settings=LinkSettings(),
         )
-        link.local(self._documents)
-        return link
+        await link.recall(self._documents)
+        async with link:
+            yield
 
     async def _live(self, seconds: float) -> None:
         self._meter.start()

@@ -122,8 +122,21 @@ def hint(screen: Path, program: str) -> list[str]:
     return shlex.split(line)
 
 
+def operator_hint(screen: Path, program: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line with `program` that the demo tells an operator to type."""
+    _, *settings = hint(screen, "export TWINHUB_CLOUD")
+    _, *words = hint(screen, program)
+    return twinhub(*words, **dict(setting.split("=", 1) for setting in settings))
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that this one has started, and those that they have."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [process for child in map(int, children) for process in (child, *descendants(child))]
+
+
 def test_the_demo_does_what_it_says(tmp_path: Path) -> None:
-    with demo(tmp_path, "--speed", "4") as (started, screen):
+    with demo(tmp_path, "--speed", "4", "--cut-after", "3600") as (started, screen):
         wait_for(lambda: "default/pump  speed-set-point  1250 rpm  good" in screen.read_text(), "the table is filled")
         follow = hint(screen, "mosquitto_sub")
         with subprocess.Popen([*follow, "-C", "200", "-W", "20"], stdout=subprocess.PIPE, text=True) as follower:
@@ -132,19 +145,39 @@ def test_the_demo_does_what_it_says(tmp_path: Path) -> None:
             subprocess.run(hint(screen, "mosquitto_pub"), check=True)
             assert any('"value":"1450"' in line for line in follower.stdout)
             follower.terminate()
-        wait_for(
-            lambda: re.search(r"speed-set-point  1450 rpm  good  desired 1450$", screen.read_text(), re.MULTILINE),
-            "it is met",
-        )
+        met = r"speed-set-point  1450 rpm  good  desired 1450  \| cloud  1450  desired 1450$"
+        wait_for(lambda: re.search(met, screen.read_text(), re.MULTILINE), "it is met, and the cloud knows")
         wait_for(lambda: re.search(r"pump  speed  14[2-7]\d rpm", screen.read_text()), "the pump follows")
         broker = f"mqtt://127.0.0.1:{follow[follow.index('-p') + 1]}"
         assert twinhub("get", "pump", "speed-set-point", "--broker", broker).stdout == "1450\n"
+        wished = operator_hint(screen, "twinhub set")
+        assert wished.returncode == 0, wished.stderr
+        wait_for(
+            lambda: re.search(r"speed-set-point  1300 rpm .* \| cloud  1300", screen.read_text()),
+            "what the cloud desires is met",
+        )
+        assert "default/boiler" in operator_hint(screen, "twinhub get").stdout
+        children = descendants(started.pid)
+        assert len(children) >= 5, "PLC, cloud, cable, hub, broker"
         asked = time.monotonic()
         started.send_signal(signal.SIGINT)
         started.wait(10)
-        assert time.monotonic() - asked < 2
+        assert time.monotonic() - asked < 5
+        wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "no process is left behind")
         assert "no broker" in twinhub("get", "--broker", broker).stderr
         assert "Traceback" not in screen.read_text()
+
+
+def test_the_demo_cuts_its_cable_and_both_ends_agree_afterwards(tmp_path: Path) -> None:
+    with demo(tmp_path, "--speed", "4", "--cut-after", "2", "--cut-for", "4") as (_, screen):
+        story = (
+            r"the PLC's register has it",
+            r"the cable .* is cut for 4 s",
+            r"desires 75 °C of the boiler: that waits there",
+            r"both ends agree, .*; the PLC keeps 75 °C",
+            r"the edge recorded ([1-9]\d*) changes; \1 arrived in the cloud, in order",
+        )
+        wait_for(lambda: re.search(".*".join(story), screen.read_text(), re.DOTALL), "the whole story")
 
 
 def test_the_demo_ends_by_itself_after_its_seconds(tmp_path: Path) -> None:
