@@ -147,10 +147,12 @@ class Reading(Struct, frozen=True):
 
 
 class Readings(Struct, frozen=True):
-    """In the order they were made. `next`: where to go on when there are more, as `since`; 0 = there are none."""
+    """In the order they were made. Where there are more, `next` and `skip` say where to go on: `next` as `since`."""
 
     readings: list[Reading]
     next: int = 0
+    skip: int = 0
+    """Those of that moment that were in this page."""
 
 
 class Objects(Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,6 +20,8 @@ from twin.rules import Rules
 
 __all__ = ["TwinRoutes"]
 
+LONGEST_MOMENT = 100_000
+"""Readings of one property within one millisecond, at most."""
 _DEVICE = "{namespace}/{name}"
 
 
@@ -70,10 +72,9 @@ class TwinRoutes:
             found = await self._log.at(device, name, number(request, "at", 0))
             return answer(forms.Readings([views.reading(found)] if found else []))
         since, until = number(request, "since", 0), number(request, "until", int(self._clock() * 1000) + 1)
-        size = page_size(request)
-        readings = await self._log.readings(device, name, since=since, until=until, limit=size + 1)
-        shown, following = _cut(readings, size)
-        return answer(forms.Readings([views.reading(one) for one in shown], following))
+        size, skip = page_size(request), min(number(request, "skip", 0), LONGEST_MOMENT)
+        readings = await self._log.readings(device, name, since=since, until=until, limit=skip + size + 1)
+        return answer(_page_of_readings(readings, since, skip, size))
 
     def _declared(self) -> list[StoredObject]:
         return sorted(self._registry.objects(DEVICE), key=_id)
@@ -118,11 +119,12 @@ def _id(stored: StoredObject) -> str:
     return stored.id
 
 
-def _cut(readings: Sequence[Reading], size: int) -> tuple[Sequence[Reading], int]:
-    """The first page of these, and when the next begins; 0 = there is none. A page ends before that moment, unless
-    all of it is of one moment."""
-    if len(readings) <= size:
-        return readings, 0
-    following = readings[size].time
-    shown = [one for one in readings[:size] if one.time < following] or readings[:size]
-    return shown, max(following, shown[-1].time + 1)
+def _page_of_readings(readings: Sequence[Reading], since: int, skip: int, size: int) -> forms.Readings:
+    """The first `size` of these, which begin at `since`, after the `skip` that were shown already."""
+    shown = readings[skip : skip + size]
+    found = [views.reading(one) for one in shown]
+    if len(readings) <= skip + size:
+        return forms.Readings(found)
+    last = shown[-1].time
+    seen = sum(one.time == last for one in shown) + (skip if last == since else 0)
+    return forms.Readings(found, last, seen)

@@ -104,11 +104,12 @@ class CloudClient:
     def readings(self, device: str, name: str, *, since: int, until: int) -> Iterator[Reading]:
         """The readings with since ≤ time < until (Unix milliseconds), in the order they were made."""
         path = f"twins/{device}/{_quoted(name)}/readings"
-        while True:
-            page = self._ask("GET", path, Readings, query={"since": since, "until": until})
+        page = self._ask("GET", path, Readings, query={"since": since, "until": until})
+        yield from page.readings
+        while page.next:
+            more = {"since": page.next, "skip": page.skip, "until": until}
+            page = self._ask("GET", path, Readings, query=more)
             yield from page.readings
-            if not (since := page.next):
-                return
 
     def at(self, device: str, name: str, time: int) -> Reading | None:
         """What the property was at that time (Unix milliseconds)."""

@@ -36,9 +36,10 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 
 
 @contextmanager
-def process(command: Sequence[str | Path], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def process(command: Sequence[str | Path], log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process whose output goes to `log`; asked to end, and made to."""
-    with log.open("ab") as out, subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT) as started:
+    env = {**os.environ, **environment}
+    with log.open("ab") as out, subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=env) as started:
         try:
             yield started
         finally:
@@ -49,11 +50,11 @@ def process(command: Sequence[str | Path], log: Path) -> Iterator[subprocess.Pop
                 started.kill()
 
 
-def twinhub(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line to its end."""
+def twinhub(*words: str | Path, text: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end, with `text` on its standard input."""
     command = [sys.executable, "-m", "twinhub", *map(str, words)]
     env = {**os.environ, "COLUMNS": "120", **environment}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env, input=text)
 
 
 @dataclass
@@ -78,8 +79,8 @@ class Plant:
             yield
 
     @contextmanager
-    def hub(self) -> Iterator[subprocess.Popen[bytes]]:
-        command = [sys.executable, "-m", "twinhub", "run", self.folder, f"--state-dir={self.state}"]
+    def hub(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+        command = [sys.executable, "-m", "twinhub", "run", self.folder, f"--state-dir={self.state}", *options]
         before = self.serves()
         with process(command, self.log) as hub:
             wait_for(lambda: self.serves() > before or hub.poll() is not None, "the hub serves")
