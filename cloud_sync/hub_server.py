@@ -121,7 +121,10 @@ class HubServer:
         return self
 
     async def __aexit__(self, *exc: Any) -> bool | None:  # noqa: PYI036 - passed on as they are
-        return await self._stack.__aexit__(*exc)
+        try:
+            return await self._stack.__aexit__(*exc)
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None  # the body's own, or that of the part which failed
 
     def _parts(self, changed: AsyncIterator[str]) -> Sequence[tuple[str, Coroutine[Any, Any, None]]]:
         return (
