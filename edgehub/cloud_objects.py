@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from device_models import Declarations, Device, ProtocolSchema, load_objects
@@ -44,14 +44,18 @@ class CloudObjects:
         self._apply = apply
         self._objects: dict[str, Object] = {}
         self._local: Mapping[str, Object] = {}
+        self._good: dict[str, Device] = {}
+        """By id: how each was served last."""
         self._changed = asyncio.Event()
         self._told: set[str] = set()
         self.conditions: dict[str, str] = {}
-        """Key of a device that is not served → why."""
+        """Key of a device that is not served as it is declared now → why."""
 
-    async def recall(self, local: Mapping[str, Object]) -> list[Device]:
-        """The devices as the catalogue knows them; `local` as for `local`."""
+    async def recall(self, local: Mapping[str, Object], served: Iterable[Device] = ()) -> list[Device]:
+        """The devices as the catalogue knows them; `local` as for `local`. Of a device whose declaration is broken by
+        now, the one that was `served` last."""
         self._local = local
+        self._good = {device.id: device for device in served}
         entries = await self._catalogue.list(PREFIX)
         known = {entry.key.removeprefix(PREFIX): entry.value for entry in entries}
         self._objects = {key: value for key, value in known.items() if key.split("/")[0] in (DEVICE, MODEL)}
@@ -116,7 +120,10 @@ class CloudObjects:
         declared = await asyncio.to_thread(load_objects, [*models.values(), *complete], self._protocols)
         waiting = {key: model for key, model in wanted.items() if model is not None and model not in models}
         self._condition(declared, devices, waiting)
-        return list(declared.devices.values())
+        ids = {key.removeprefix(f"{DEVICE}/") for key in wanted}
+        self._good = {device_id: device for device_id, device in self._good.items() if device_id in ids}
+        self._good |= declared.devices
+        return list(self._good.values())
 
     def _condition(self, declared: Declarations, devices: Mapping[str, Object], waiting: Mapping[str, str]) -> None:
         conditions = {key: f"waits for its {model}" for key, model in waiting.items()}
@@ -125,7 +132,7 @@ class CloudObjects:
                 conditions.setdefault(problem.file, str(problem))
         for key, text in conditions.items():
             if self.conditions.get(key) != text:
-                logger.warning("%s of the cloud is not served: %s", key, text)
+                logger.warning("%s of the cloud cannot be served as it is declared now: %s", key, text)
         for key in (devices.keys() & self._local.keys()) - self._told:
             logger.warning("%s is declared by the cloud as well; what is declared here goes on", key)
         self._told = set(devices.keys() & self._local.keys())

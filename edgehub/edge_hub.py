@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from device_models import Device, ProtocolSchema
@@ -85,11 +85,15 @@ class EdgeHub:
         self._stream = self._channel(handshake.Channel.STREAM, self._serve_stream, self._something_to_say)
         self._task: OwnedTask
 
-    async def recall(self, documents: Mapping[str, Mapping[str, Any]]) -> list[Device]:
-        """What the cloud declared, as far as it is known here; `documents` as for `local`. Raises `StoreError`."""
-        self._local.set(documents)
+    async def recall(
+        self, documents: Mapping[str, Mapping[str, Any]] | None, served: Iterable[Device] = ()
+    ) -> list[Device]:
+        """The devices of the cloud, as far as they are known here. `documents` as for `local`, None = not known for
+        now; `served`: all that were served last. Raises `StoreError`."""
+        if documents is not None:
+            self._local.set(documents)
         await self._wishes.recall()
-        return await self._objects.recall(documents)
+        return await self._objects.recall(documents or {}, served)
 
     async def __aenter__(self) -> Self:
         self._task = OwnedTask(self._run(), "cloud link")

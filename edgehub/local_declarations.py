@@ -23,7 +23,8 @@ class LocalDeclarations:
     """As they are now; shared by the connections of the hub channel."""
 
     def __init__(self) -> None:
-        self._documents: dict[str, Mapping[str, Any]] = {}
+        self._documents: dict[str, Mapping[str, Any]] | None = None
+        """None = not known, so nothing is told."""
         self._changed = asyncio.Event()
 
     def set(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
@@ -35,14 +36,16 @@ class LocalDeclarations:
         """For ever: tell all of it, and again after each edit. Raises `LinkLost`."""
         while True:
             self._changed.clear()
-            for frame in _frames(self._messages()):
-                await connection.send(frame)
+            if self._documents is not None:
+                for frame in _frames(_messages(self._documents)):
+                    await connection.send(frame)
             await self._changed.wait()
 
-    def _messages(self) -> list[Message]:
-        """Models first, so that no device is looked at before its model is there."""
-        keys = sorted(self._documents, key=lambda key: (key.split("/")[0] == DEVICE, key))
-        return [declared(keys), *(_declaration(key, self._documents[key]) for key in keys)]
+
+def _messages(documents: Mapping[str, Mapping[str, Any]]) -> list[Message]:
+    """Models first, so that no device is looked at before its model is there."""
+    keys = sorted(documents, key=lambda key: (key.split("/")[0] == DEVICE, key))
+    return [declared(keys), *(_declaration(key, documents[key]) for key in keys)]
 
 
 def _declaration(key: str, manifest: Mapping[str, Any]) -> Message:

@@ -31,7 +31,7 @@ class LinkStatistics(NamedTuple):
     pending_wishes: int
     """Devices not served yet for which the cloud wishes something."""
     conditions: Mapping[str, str]
-    """Key of a device of the cloud that is not served → why."""
+    """Key of a device of the cloud that is not served as it is declared now → why."""
     not_after: float
     """When the certificate expires, Unix seconds; 0 = not known."""
     counts: Counts

@@ -1,4 +1,5 @@
-"""The composition of an edge: memory (journal, catalogue), broker, the hub's side of the bus, the mappers."""
+"""The composition of an edge: memory (journal, catalogue), broker, the hub's side of the bus, the mappers, and the
+link to the cloud where the edge has joined one."""
 
 from __future__ import annotations
 
@@ -9,7 +10,14 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Literal, Self
 
+import msgspec
+from prometheus_client.registry import Collector
+
 from device_models import Device
+from edgehub.edge_hub import EdgeHub
+from edgehub.identity import Identity
+from edgehub.metrics import LinkCollector
+from edgehub.settings import LinkSettings
 from eventbus.broker import PrivateBroker
 from eventbus.connect import transport
 from eventbus.hub_side import HubSide
@@ -18,11 +26,13 @@ from mappers.protocols import PROTOCOLS
 from twin.journal import Journal
 from twin.keeper import Keeper
 from twin.rules import Rules
-from twin.store import StoreError, open_store
+from twin.store import Store, StoreError, open_store
 from twinhub.bus_session import BusSessions
+from twinhub.cloud_devices import beside
 from twinhub.declared import Declared
+from twinhub.manifests import Manifests, protocol_schemas
 from twinhub.mapper_host import MapperHost
-from twinhub.settings import FILE, Settings
+from twinhub.settings import FILE, CloudSettings, Settings
 from twinhub.state_dir import announce
 from twinhub.text import plural
 
@@ -37,15 +47,23 @@ READABLE_DEVICES = 100
 class Edge:
     """One hub. Entered, it has its memory; `start` gives it a broker and mappers, `apply` new declarations."""
 
-    def __init__(self, settings: Settings, folder: Path, state: Path, count: int) -> None:
+    def __init__(
+        self, settings: Settings, folder: Path, state: Path, count: int, identity: Identity | None = None
+    ) -> None:
         """`folder`: where the relative paths of the settings begin. `state`: a directory of this hub alone.
-        `count`: how many devices are expected."""
-        self._settings = settings
+        `count`: how many devices are expected. `identity`: that of this edge, where it has joined a cloud."""
+        self._settings = settings if identity is None else _of_node(settings, identity)
         self._folder = folder
         self._state = state
-        self._count = count
+        self._count = count if identity is None else max(count, READABLE_DEVICES + 1)
+        self._identity = identity
         self._stack = AsyncExitStack()
+        self._applying = asyncio.Lock()
+        self._local: Sequence[Device] = ()
+        self._cloud: Sequence[Device] = ()
+        self._link: EdgeHub | None = None
         self._journal: Journal
+        self._catalogue: Store
         self._declared: Declared
         self._keeper: Keeper
         self._hub: HubSide
@@ -55,10 +73,11 @@ class Edge:
 
     async def __aenter__(self) -> Self:
         settings, enter = self._settings, self._stack.enter_async_context
+        path, age = self._state / "journal.db", settings.cloud.outbox_days * 86_400
         try:
-            self._journal = await enter(Journal(self._state / "journal.db", outbox_limit=settings.outbox_limit))
-            catalogue = _catalogue(self._state, settings.store, self._count)
-            self._declared = Declared(await enter(open_store(catalogue)))
+            self._journal = await enter(Journal(path, outbox_limit=settings.outbox_limit, outbox_age=age))
+            self._catalogue = await enter(open_store(_catalogue(self._state, settings.store, self._count)))
+            self._declared = Declared(self._catalogue)
             self.known = await self._declared.recall()
         except BaseException:
             await self._stack.aclose()
@@ -70,12 +89,25 @@ class Edge:
     async def __aexit__(self, *exc: object) -> None:
         await self._stack.aclose()
 
-    async def start(self, devices: Sequence[Device]) -> None:
-        """Serve these devices. Returns when the broker has us and the mappers have begun."""
+    def collectors(self) -> list[Collector]:
+        """What Prometheus may ask, once this has started."""
+        return [LinkCollector(self._link.statistics)] if self._link else []
+
+    async def start(self, manifests: Manifests) -> None:
+        """Serve what is declared, here and in the cloud as far as it is known. Returns when the broker has us and
+        the mappers have begun; the cloud is not waited for."""
         sessions = BusSessions(self._settings, self._folder, await self._broker())
         bus = transport(sessions.hub())
         empty_id = self._settings.answer_on_empty_id
         self._hub = HubSide(bus, self._keeper, self._journal, sessions.node, answer_on_empty_id=empty_id)
+        self._local = manifests.devices
+        if self._identity:
+            self._link = self._edge_hub(self._identity)
+            self._cloud = await self._link.recall(manifests.documents, self.known)
+            if manifests.documents is None:  # broken: what was served last stands in for them, the cloud's among it
+                theirs = {device.id for device in self._cloud}
+                self._local = [device for device in manifests.devices if device.id not in theirs]
+        devices = self._devices()
         membership = self._keeper.declare(devices)  # before the first message: what waited for us finds its device
         await self._stack.enter_async_context(bus)
         self._hub.announce(membership)
@@ -85,12 +117,42 @@ class Edge:
         await self._mappers.apply(devices)
         logger.info("%s serves %s on %s", sessions.node, plural(len(devices), "device"), sessions.url)
         await self._wish_and_remember(devices)
+        if self._link:
+            await self._stack.enter_async_context(self._link)
 
-    async def apply(self, devices: Sequence[Device]) -> None:
-        """From now on these devices are declared, and no others; what did not change is not disturbed."""
-        self._hub.announce(self._keeper.declare(devices))
-        await self._mappers.apply(devices)
-        await self._wish_and_remember(devices)
+    async def apply(self, manifests: Manifests) -> None:
+        """From now on this is declared here, and nothing else; what did not change is not disturbed."""
+        self._local = manifests.devices
+        if self._link and manifests.documents is not None:
+            self._link.local(manifests.documents)
+        await self._apply()
+
+    async def _apply_cloud(self, devices: Sequence[Device]) -> None:
+        self._cloud = devices
+        await self._apply()
+
+    async def _apply(self) -> None:
+        async with self._applying:
+            devices = self._devices()
+            self._hub.announce(self._keeper.declare(devices))
+            await self._mappers.apply(devices)
+            await self._wish_and_remember(devices)
+
+    def _devices(self) -> list[Device]:
+        """All that are to be served; what is declared here goes before what the cloud declares."""
+        return [*self._local, *beside(self._local, self._cloud)]
+
+    def _edge_hub(self, identity: Identity) -> EdgeHub:
+        return EdgeHub(
+            identity=identity,
+            journal=self._journal,
+            keeper=self._keeper,
+            hub_side=self._hub,
+            catalogue=self._catalogue,
+            declare=self._apply_cloud,
+            protocols=protocol_schemas(),
+            settings=_link_settings(self._settings.cloud),
+        )
 
     async def _wish_and_remember(self, devices: Sequence[Device]) -> None:
         for device_id, wanted in self._declared.news(devices).items():
@@ -112,6 +174,22 @@ class Edge:
         except BusError as error:
             raise BusError(f"{error}{await _way_out(broker.port, own.url)}") from None
         return own.url
+
+
+def _of_node(settings: Settings, identity: Identity) -> Settings:
+    """The node is called as its certificate says."""
+    if settings.node not in (None, identity.node):
+        logger.warning("%s calls this node %s, but it joined its cloud as %s", FILE, settings.node, identity.node)
+    return msgspec.structs.replace(settings, node=identity.node)
+
+
+def _link_settings(cloud: CloudSettings) -> LinkSettings:
+    return LinkSettings(
+        compression=cloud.compression,
+        drain_rate=cloud.drain_rate,
+        ping_seconds=cloud.ping_seconds,
+        logs=cloud.logs,
+    )
 
 
 async def _way_out(port: int, url: str) -> str:

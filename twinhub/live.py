@@ -18,25 +18,25 @@ __all__ = ["follow", "good_start"]
 
 logger = logging.getLogger("twinhub")
 
-Apply = Callable[[Sequence[Device]], Awaitable[None]]
+Apply = Callable[[Manifests], Awaitable[None]]
 
 
-def good_start(manifests: Manifests, known: Sequence[Device]) -> Sequence[Device]:
+def good_start(manifests: Manifests, known: Sequence[Device]) -> Manifests:
     """What to begin with: what is declared; where that is broken, what was `known` from an earlier run.
 
     CommandError with all errors where nothing is known.
     """
     _tell(manifests)
     if not manifests.errors:
-        return manifests.devices
+        return manifests
     if not known:
         raise CommandError("\n".join([*map(str, manifests.errors), "nothing to run; mend this first"]))
     logger.error("the manifests are broken: going on with what was declared last, %s", plural(len(known), "device"))
-    return known
+    return Manifests(tuple(known))
 
 
-async def follow(folder: Path, seen: Signature, devices: Sequence[Device], apply: Apply) -> None:
-    """Apply each edit of `folder` for ever. `seen` and `devices`: what it looked like, and declared, when read."""
+async def follow(folder: Path, seen: Signature, applied: Manifests, apply: Apply) -> None:
+    """Apply each edit of `folder` for ever. `seen` and `applied`: what it looked like, and declared, when read."""
     async for now in changes(folder, seen):
         manifests = await asyncio.to_thread(read_manifests, folder)
         _tell(manifests)
@@ -46,10 +46,10 @@ async def follow(folder: Path, seen: Signature, devices: Sequence[Device], apply
         if now.get(str(folder / FILE)) != seen.get(str(folder / FILE)):
             logger.warning("%s has changed: that takes effect at the next start", FILE)
         seen = now
-        if list(manifests.devices) != list(devices):
-            devices = manifests.devices
-            await apply(devices)
-            logger.info("the edit is applied: %s", plural(len(devices), "device"))
+        if (manifests.devices, manifests.documents) != (applied.devices, applied.documents):
+            applied = manifests
+            await apply(manifests)
+            logger.info("the edit is applied: %s", plural(len(manifests.devices), "device"))
 
 
 def _tell(manifests: Manifests) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from device_models import Device
 from device_models.folder import documents
@@ -19,7 +19,7 @@ from mappers.runner import links
 from twinhub.errors import CommandError
 from twinhub.settings import settings_problems
 
-__all__ = ["Manifests", "good_devices", "read_manifests"]
+__all__ = ["Manifests", "good_devices", "mapper_errors", "protocol_schemas", "read_manifests"]
 
 
 class Manifests(NamedTuple):
@@ -27,7 +27,9 @@ class Manifests(NamedTuple):
 
     devices: tuple[Device, ...]
     """Those without errors."""
-    problems: tuple[Problem, ...]
+    problems: tuple[Problem, ...] = ()
+    documents: Mapping[str, Mapping[str, Any]] | None = None
+    """All there are, as v1beta1 objects by `<Kind>/<namespace>/<name>`; None = not known."""
 
     @property
     def errors(self) -> list[Problem]:
@@ -40,14 +42,19 @@ class Manifests(NamedTuple):
 
 def read_manifests(path: Path) -> Manifests:
     """Read a file or a folder, its settings included; what is wrong is in `problems`, all at once."""
-    schemas = {name: ProtocolSchema(p.config_schema(), p.visitor_schema()) for name, p in PROTOCOLS.items()}
-    declared = load(path, schemas)
-    errors = _mapper_errors(declared.devices.values())
+    declared = load(path, protocol_schemas())
+    errors = mapper_errors(declared.devices.values())
     places = _declared_devices(path) if errors else {}
     problems = [_problem(error, places[error.device_id]) for error in errors]
     wrong = {error.device_id for error in errors}
     devices = tuple(device for device_id, device in declared.devices.items() if device_id not in wrong)
-    return Manifests(devices, tuple(sorted((*declared.problems, *problems, *settings_problems(path)))))
+    found = tuple(sorted((*declared.problems, *problems, *settings_problems(path))))
+    return Manifests(devices, found, declared.documents)
+
+
+def protocol_schemas() -> dict[str, ProtocolSchema]:
+    """What the configuration of a device may be, by protocol."""
+    return {name: ProtocolSchema(p.config_schema(), p.visitor_schema()) for name, p in PROTOCOLS.items()}
 
 
 def good_devices(path: Path) -> tuple[Device, ...]:
@@ -58,7 +65,7 @@ def good_devices(path: Path) -> tuple[Device, ...]:
     return manifests.devices
 
 
-def _mapper_errors(devices: Collection[Device]) -> list[ConfigurationError]:
+def mapper_errors(devices: Collection[Device]) -> list[ConfigurationError]:
     """What a mapper finds only when it looks at a device as a whole."""
     errors: list[ConfigurationError] = []
     for name in {device.protocol for device in devices} & PROTOCOLS.keys():
