@@ -96,7 +96,7 @@ def sign(
 ) -> x509.Certificate:
     """A certificate of the CA: for a TLS server that answers to `hosts`, or without them for a client."""
     usage = x509.ExtendedKeyUsage([_CLIENT if hosts is None else _SERVER])
-    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key.public_key())
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(_key_identifier(ca.certificate))
     builder = _builder(subject, ca.certificate.subject, key, period)
     builder = builder.add_extension(_usage(signs=False), critical=True)
     builder = builder.add_extension(usage, critical=False).add_extension(issuer, critical=False)
@@ -131,6 +131,14 @@ def names(certificate: x509.Certificate) -> list[str]:
     except x509.ExtensionNotFound:
         return []
     return [str(name.value) for name in alternatives]
+
+
+def _key_identifier(ca: x509.Certificate) -> x509.SubjectKeyIdentifier:
+    """As the CA states it: how it is derived from the key is each CA's own choice, and both must be the same."""
+    try:
+        return ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        return x509.SubjectKeyIdentifier.from_public_key(ca.public_key())
 
 
 def _builder(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 from collections.abc import AsyncIterator
@@ -16,6 +17,8 @@ __all__ = ["serving"]
 
 logger = logging.getLogger("cloud_sync.https")
 
+_HANDSHAKE = 15.0
+"""Seconds for TLS."""
 _IDLE = 30.0
 """Seconds a connection may stand without a whole request."""
 _LINGER = 2.0
@@ -51,9 +54,14 @@ async def serving(
         shutdown_timeout=_LINGER,
     )
     await runner.setup()
+    assert runner.server is not None
     try:
-        site = web.TCPSite(runner, host, port, ssl_context=context)
-        await site.start()
-        yield site.port
+        server = await asyncio.get_running_loop().create_server(
+            runner.server, host, port, ssl=context, ssl_handshake_timeout=_HANDSHAKE, reuse_address=True
+        )
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            server.close()
     finally:
         await runner.cleanup()

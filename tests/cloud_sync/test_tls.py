@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,22 @@ async def test_another_ca_of_the_same_name_and_number_is_refused(authority: Auth
     identity = node_identity(Authority.open(tmp_path / "forged"), "edge-7", tmp_path / "node.pem")
     async with listening(hub_context(authority, HOSTS)) as port:
         await refused(port, client_context(authority, identity))
+
+
+async def test_a_ca_that_names_its_key_in_its_own_way_is_recognised(tmp_path: Path) -> None:
+    """Certificates must name the key of their CA as the CA does, or they find no issuer."""
+    key, name = new_key(), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "KubeEdge")])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1024).not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+    builder = builder.not_valid_after(datetime(2120, 1, 1, tzinfo=UTC))
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    builder = builder.add_extension(x509.SubjectKeyIdentifier(b"of its own"), critical=False)
+    (tmp_path / "ca").mkdir()
+    (tmp_path / "ca" / "ca.pem").write_bytes(Identity(key, builder.sign(key, SHA256())).pem())
+    authority = Authority.open(tmp_path / "ca")
+    identity = node_identity(authority, "edge-7", tmp_path / "node.pem")
+    async with listening(hub_context(authority, HOSTS)) as port:
+        assert "edge-7" in await seen(port, client_context(authority, identity))
 
 
 @pytest.mark.parametrize("ahead", [-2 * DAY, 2 * DAY], ids=["expired", "not valid yet"])
