@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from aiohttp import web
-from cloud_sync.metrics import CloudMetrics
 from cloud_sync.registry import Registry
 from cloud_sync.twin_log_sqlite import SqliteTwinLog
 
@@ -22,6 +21,7 @@ from cloud_sync.authority import Authority
 from cloud_sync.certificates import DAY
 from cloud_sync.https import serving
 from cloud_sync.hub_server import HubServer
+from cloud_sync.metrics import CloudMetrics
 from cloud_sync.node_logs import NodeLogs
 from cloud_sync.settings import HubSettings
 from cloud_sync.tls import bootstrap_context, hub_context, keep_fresh
@@ -30,8 +30,8 @@ from cloud_sync.twin_log import TwinLog
 from twin.store import open_store
 from twinhub.cloud_settings import CloudServerSettings
 from twinhub.errors import CommandError
+from twinhub.manifests import protocol_schemas
 from twinhub.metrics_server import metrics_server
-from twinhub.protocol_schemas import protocol_schemas
 
 __all__ = ["Running", "running_cloud"]
 

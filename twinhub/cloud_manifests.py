@@ -7,7 +7,7 @@ from typing import Any
 
 from device_models import Problem, load
 from device_models.kinds import DEVICE, MODEL
-from twinhub.protocol_schemas import protocol_schemas
+from twinhub.manifests import protocol_schemas
 
 __all__ = ["read_objects"]
 

@@ -340,7 +340,8 @@ async def test_what_an_edge_declares_is_deleted_there(cloud: Cloud) -> None:
     "content",
     [b"", b"null", b"[]", b"5", b'"x"', b"{", b"\xff", b'{"objects":null}', b'{"objects":{}}',
      b'{"objects":[null]}', b'{"objects":[[]]}', b'{"objects":[{"kind":1e999}]}', b'{"objects":[{"a":"\\ud800"}]}',
-     b'{"x":1}', b"[" * 100_000, b'{"objects":[' + b'{"a":' * 50_000, b'{"node":"a","minutes":null,"x":1}', b'{"values":{"a":1}}',
+     b'{"x":1}', b"[" * 100_000, b'{"objects":[' + b'{"a":' * 50_000,
+     b'{"node":"a","minutes":null,"x":1}', b'{"values":{"a":1}}',
      b'{"values":{"a":null}}', b'{"node":5}', b'{"node":"a","minutes":"x"}'],
     ids=lambda content: content[:24].decode("latin1"),
 )  # fmt: skip

@@ -5,6 +5,8 @@ examples:
   twinhub run plant/ --broker mqtt://127.0.0.1:1883     the broker that runs there
   twinhub run plant/ --state-dir /var/lib/twinhub       where values and declarations are kept
 
+Once this machine has joined a cloud (`twinhub join`), the hub keeps a link to it and bears the name it joined as.
+
 Edited manifests take effect at once; a bad edit is refused and told, and what was declared before goes on.
 Ctrl-C or SIGTERM ends it; nothing that was acknowledged is lost, however it ends.
 
@@ -45,6 +47,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgehub.identity import Identity
 from eventbus.transport import BusError
 from mappers.configuration import ConfigurationErrors
 from twin.migrations import NewerSchemaError
@@ -55,8 +58,10 @@ from twinhub.edge import Edge
 from twinhub.errors import CommandError
 from twinhub.event_loop import run_until_signalled
 from twinhub.folder_watch import signature
+from twinhub.identity_option import add_identity_option, joined
 from twinhub.logs import log_to_stderr
 from twinhub.manifests import read_manifests
+from twinhub.metrics_server import metrics_server
 from twinhub.settings import Settings, load_settings
 from twinhub.state_dir import NAME, locked
 
@@ -65,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder of manifests")
     parser.add_argument("--broker", type=mqtt_url, metavar="URL", help="use this broker instead of a private one")
     parser.add_argument("--state-dir", type=Path, metavar="DIR", help=f"what is remembered (default: DIR/{NAME})")
+    add_identity_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -76,18 +82,20 @@ def run(options: argparse.Namespace) -> int:
     if options.broker:
         broker = msgspec.structs.replace(settings.broker, url=options.broker)
         settings = msgspec.structs.replace(settings, broker=broker)
+    identity = joined(options, settings)
     try:
         with locked(options.state_dir or folder / NAME) as state:
-            run_until_signalled(_serve(folder, settings, state))
+            run_until_signalled(_serve(folder, settings, state, identity))
     except (BusError, ConfigurationErrors, StoreError, NewerSchemaError, sqlite3.Error, OSError) as error:
         raise CommandError(str(error)) from error
     return 0
 
 
-async def _serve(folder: Path, settings: Settings, state: Path) -> None:
+async def _serve(folder: Path, settings: Settings, state: Path, identity: Identity | None) -> None:
     seen = signature(folder)
-    manifests = read_manifests(folder)
-    async with Edge(settings, folder, state, len(manifests.devices)) as edge:
-        devices = live.good_start(manifests, edge.known)
-        await edge.start(devices)
-        await live.follow(folder, seen, devices, edge.apply)
+    found = read_manifests(folder)
+    async with Edge(settings, folder, state, len(found.devices), identity) as edge:
+        manifests = live.good_start(found, edge.known)
+        await edge.start(manifests)
+        with metrics_server(settings.cloud.metrics_port, edge.collectors()):
+            await live.follow(folder, seen, manifests, edge.apply)
