@@ -12,6 +12,7 @@ import ssl
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
+from math import inf
 from typing import Any, Self
 
 from websockets.asyncio.server import Server, serve
@@ -20,7 +21,7 @@ from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFact
 from cloud_sync.admission import Admission, EdgeConnection, answer
 from cloud_sync.downstream import Downstream
 from cloud_sync.edge_declarations import EdgeDeclarations
-from cloud_sync.node_link import LinkState, NodeLink
+from cloud_sync.node_link import COUNTS, LinkState, NodeLink
 from cloud_sync.node_logs import NodeLogs
 from cloud_sync.presence import Presence
 from cloud_sync.registry import Registry
@@ -78,6 +79,8 @@ class HubServer:
         """How many connections each node has."""
         self._downs: dict[str, Downstream] = {}
         self._declared: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._ended: defaultdict[Channel, Counter[str]] = defaultdict(Counter)
+        """What the connections that are gone have counted."""
         self._stack = AsyncExitStack()
 
     # ---- what others ask of it
@@ -105,6 +108,20 @@ class HubServer:
     def refused_handshakes(self) -> int:
         """Connections that were not admitted since the start."""
         return self._admission.refusals.count
+
+    def totals(self) -> dict[Channel, Counter[str]]:
+        """The `COUNTS` of all connections there were, by channel."""
+        totals = {channel: self._ended[channel].copy() for channel in Channel}
+        for link in self.links():
+            totals[link.channel] += _counts(link)
+        return totals
+
+    def certificates(self) -> dict[str, float]:
+        """When the certificates of the connected nodes end, of each node the earliest; Unix seconds."""
+        ends: dict[str, float] = {}
+        for link in self._links.values():
+            ends[link.node] = min(link.peer.not_after, ends.get(link.node, inf))
+        return ends
 
     # ---- its life
 
@@ -178,6 +195,7 @@ class HubServer:
             reason = "the cloud cannot store anything now"
             logger.error("node %s, %s: %s", link.node, link.channel, error)
         finally:
+            self._ended[link.channel] += _counts(link.state)
             self._leave(link, reason)
         await link.close(reason)
 
@@ -261,3 +279,7 @@ class HubServer:
             await asyncio.sleep(self._settings.reread / len(chunks))
             devices = [device for node in chunk for device in self._registry.devices_of(node)]
             self.wished(await self._log.open_wishes([f"{device.namespace}/{device.name}" for device in devices]))
+
+
+def _counts(link: LinkState) -> Counter[str]:
+    return Counter({name: getattr(link, name) for name in COUNTS})

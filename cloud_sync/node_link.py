@@ -24,10 +24,12 @@ from link.handshake import Channel
 from link.limits import BATCH_MESSAGES, FRAME_BYTES
 from link.message import BadFrame, Message, decode, encode, encode_batch
 
-__all__ = ["LinkState", "NodeLink"]
+__all__ = ["COUNTS", "LinkState", "NodeLink"]
 
 logger = logging.getLogger("cloud_sync")
 
+COUNTS = ("sent", "acked", "refused", "received", "resent", "requeued")
+"""The fields of a `LinkState` that only grow."""
 _BATCH_BYTES = FRAME_BYTES // 4
 """Of content in one frame of several messages: far enough below the limit for a thousand headers."""
 
@@ -55,7 +57,9 @@ class LinkState(NamedTuple):
     received: int = 0
     """Messages that came up."""
     resent: int = 0
+    """Messages down that were sent once more because the edge had not confirmed them."""
     requeued: int = 0
+    """Messages down that went to the end of the queue because the edge confirmed none of their repeats."""
 
 
 class NodeLink:
