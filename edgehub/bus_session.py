@@ -7,6 +7,8 @@ import logging
 import sqlite3
 import time
 from collections import deque
+from collections.abc import Coroutine
+from typing import Any
 
 from edgehub.channel import Closed
 from edgehub.connection import Connection, LinkLost
@@ -65,14 +67,12 @@ class BusSession:
                 "the cloud has change %d of this edge, whose journal ends at %d: the journal was put back from an "
                 "older copy; it goes on as a new one", resume, self._journal.last_seq,
             )  # fmt: skip
-            try:
-                await self._journal.renew_identity()
-            except sqlite3.Error as error:
-                raise LinkLost(f"the journal cannot be written: {error}") from None
+            await _stored(self._journal.renew_identity())
             raise Closed("the journal has a new identity")
         if resume < self._journal.trimmed:
             logger.info("the cloud does not know what this edge told before: it is told everything anew")
             self._keeper.report_all()
+            await _stored(self._journal.flush())
         if resume:
             self._journal.trim(resume)
 
@@ -125,3 +125,10 @@ class BusSession:
             self._counts.acknowledged += before - len(self._uplink)
             self._journal.trim(reached)
             self._wake.set()
+
+
+async def _stored(storing: Coroutine[Any, Any, None]) -> None:
+    try:
+        await storing
+    except sqlite3.Error as error:
+        raise LinkLost(f"the journal cannot be written: {error}") from None
