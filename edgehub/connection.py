@@ -18,6 +18,8 @@ from link.limits import FRAME_BYTES
 
 __all__ = ["Connection", "Credentials", "LinkLost", "Unreachable", "open_connection"]
 
+CLOSE_SECONDS = 0.5
+"""So long a cloud may take to say goodbye; it may be gone."""
 REASON_CHARACTERS = 300
 """Of what a cloud says when it refuses; it is logged."""
 RECEIVED_FRAMES = 4
@@ -102,8 +104,8 @@ async def open_connection(credentials: Credentials, hello: Hello, settings: Link
             extensions=[_deflate()] if settings.compression else None,
             open_timeout=settings.connect_timeout,
             ping_interval=settings.ping_seconds,
-            ping_timeout=settings.ping_seconds,
-            close_timeout=2.0,
+            ping_timeout=settings.ping_seconds - CLOSE_SECONDS,
+            close_timeout=CLOSE_SECONDS,
             max_size=FRAME_BYTES,
             max_queue=RECEIVED_FRAMES,
             proxy=None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, NamedTuple
 
 from edgehub.connection import Connection, LinkLost
@@ -29,8 +29,8 @@ __all__ = ["HubSession", "Shared"]
 
 logger = logging.getLogger("edgehub")
 
-UNACKNOWLEDGED = 1_000
-"""Messages of the cloud that wait for the disk; then no more are read."""
+UNACKNOWLEDGED = 100
+"""Frames of the cloud that wait for the disk; then no more are read."""
 
 
 class Shared(NamedTuple):
@@ -53,7 +53,7 @@ class HubSession:
         self._connection = connection
         self._shared = shared
         self._plain = connection.welcome.plain
-        self._taken: asyncio.Queue[tuple[Message, Done | None]] = asyncio.Queue(UNACKNOWLEDGED)
+        self._taken: asyncio.Queue[tuple[Message, list[Done]]] = asyncio.Queue(UNACKNOWLEDGED)
         self._reports = PlainReports(connection, shared.journal, shared.seen, shared.counts)
 
     async def run(self) -> None:
@@ -88,37 +88,44 @@ class HubSession:
             except BadFrame as fault:
                 self._tell_of_unreadable(fault)
                 continue
-            for message in messages:
-                await self._take(message)
+            await self._take_all(messages)
+
+    async def _take_all(self, messages: Sequence[Message]) -> None:
+        """Of one frame: on our own link the last stands for all, the plain wire has one."""
+        last, waiting = None, []
+        for message in messages:
+            done = await self._take(message)
+            if done is not None:
+                waiting.append(done)
+            if wants_acknowledgement(message, plain=self._plain):
+                last = message
+        if last is not None:
+            await self._taken.put((last, waiting))
 
     def _tell_of_unreadable(self, fault: BadFrame) -> None:
         if not self._shared.counts.unreadable:
             logger.error("the cloud sent what is no message, and it is passed over: %.300s", fault)
         self._shared.counts.unreadable += 1
 
-    async def _take(self, message: Message) -> None:
+    async def _take(self, message: Message) -> Done | None:
         if is_acknowledgement(message):
             if self._plain:
                 self._reports.acknowledged(message.header.parent_msg_id)
-            return
+            return None
         if message.route.operation == "error":
             logger.warning("the cloud refuses something: %.300s", _text(message))
-            return
+            return None
         self._shared.counts.received += 1
         try:
-            done = await self._shared.downlink.take(message)
+            return await self._shared.downlink.take(message)
         except StoreError as error:
             raise LinkLost(f"what the cloud sent could not be stored: {error}") from None
-        if wants_acknowledgement(message, plain=self._plain):
-            await self._taken.put((message, done))
 
     async def _acknowledge(self) -> None:
-        """In the order received; on our own link once for all that is durable by then."""
+        """In the order received, each when it is durable."""
         while True:
-            message, done = await self._taken.get()
-            await _durable(done)
-            while not self._plain and not self._taken.empty():
-                message, done = self._taken.get_nowait()
+            message, waiting = await self._taken.get()
+            for done in waiting:
                 await _durable(done)
             await self._send(acknowledge(message))
 
@@ -126,9 +133,7 @@ class HubSession:
         await self._connection.send(encode(message))
 
 
-async def _durable(done: Done | None) -> None:
-    if done is None:
-        return
+async def _durable(done: Done) -> None:
     try:
         await done
     except Exception as error:  # noqa: BLE001 - whatever kept it from the disk, the message must come again

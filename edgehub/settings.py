@@ -15,7 +15,7 @@ class LinkSettings(NamedTuple):
     drain_rate: float = 20_000.0
     """Changes a second of a backlog at most."""
     ping_seconds: float = 10.0
-    """Between two pings; a link that leaves one unanswered for as long again is taken for broken."""
+    """Between two pings, at least 1; a link that leaves one unanswered for as long again is taken for broken."""
     keepalive: float = 15.0
     """Between two keepalives on the hub channel; KubeEdge's cloud ends a connection after 30 s without one."""
     connect_timeout: float = 10.0
