@@ -1,5 +1,6 @@
 """The certificate authority: what it signs, what it refuses, and what it keeps."""
 
+import fcntl
 import stat
 import subprocess
 import sys
@@ -55,20 +56,32 @@ def test_it_is_made_once_and_for_its_owner_only(authority: Authority, tmp_path: 
     )
 
 
-def test_processes_that_start_together_make_one(tmp_path: Path) -> None:
-    program = (
-        "import sys; from pathlib import Path; from cloud_sync.authority import Authority; "
-        "sys.stdin.read(1); print(Authority.open(Path(sys.argv[1])).ca_hash)"
-    )
-    command = [sys.executable, "-c", program, str(tmp_path / "ca")]
-    started = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    for process in started:
-        assert process.stdin
-        process.stdin.write("!")
-        process.stdin.flush()
-    hashes = {process.communicate(timeout=30)[0].strip() for process in started}
-    assert len(hashes) == 1
-    assert hashes == {Authority.open(tmp_path / "ca").ca_hash}
+OPEN = """
+import sys
+from pathlib import Path
+from cloud_sync.authority import Authority
+print(Authority.open(Path(sys.argv[1])).ca_hash)
+"""
+
+
+def waits_for(process: subprocess.Popen[str], file: Path) -> bool:
+    return any(path.resolve() == file for path in Path(f"/proc/{process.pid}/fd").iterdir() if path.exists())
+
+
+def test_processes_that_start_together_agree_on_one(tmp_path: Path) -> None:
+    first = Authority.open(tmp_path / "first")
+    folder = tmp_path / "ca"
+    folder.mkdir()
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as one that is about to make it
+        command = [sys.executable, "-c", OPEN, str(folder)]
+        others = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        deadline = time.monotonic() + 30
+        while not all(waits_for(process, folder / "lock") for process in others):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        (folder / "ca.pem").write_bytes((tmp_path / "first" / "ca.pem").read_bytes())
+    assert {process.communicate(timeout=30)[0].strip() for process in others} == {first.ca_hash}
 
 
 def test_the_ca_signs_nodes_but_no_further_ca(authority: Authority) -> None:

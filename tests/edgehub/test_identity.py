@@ -11,15 +11,16 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from enrolment_server import HOSTS, EnrolmentServer, enrolment_server
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from enrolment_server import HOSTS, EnrolmentServer, enrolment_server, request_for
 
 from cloud_sync.authority import Authority
 from cloud_sync.certificates import DAY
 from cloud_sync.tls import bootstrap_context, hub_context
 from edgehub.enrol import CloudUnreachable, EnrolmentError, EnrolmentRefused, WrongClock, WrongCloud
 from edgehub.identity import Cloud, Identity, NoIdentity
-from link.enrolment import JoinToken
+from link.enrolment import JoinToken, common_name
 
 
 @pytest.fixture
@@ -160,7 +161,7 @@ async def test_what_answers_is_no_cloud(identity: Identity, tmp_path: Path) -> N
         with pytest.raises(error, match=why):
             await asyncio.to_thread(identity.enrol, "127.0.0.1", port, "edge-7", token)
 
-    with answering(None, b"") as port:
+    with answering(None, b"") as port:  # which does not speak TLS
         await fails(port, "no TLS with")
     with answering(context, authority.ca_der, b"220 mail\r\n") as port:
         await fails(port, "is no cloud")
@@ -169,6 +170,19 @@ async def test_what_answers_is_no_cloud(identity: Identity, tmp_path: Path) -> N
     with answering(context, b"x") as port:
         await fails(port, "is not the one that made this token")
     with answering(context, authority.ca_der) as port:  # also for the certificate
+        await fails(port, "not for edge-7 and its key")
+    another_key = authority.sign_node(request_for(common_name("edge-7")), "edge-7")
+    with answering(context, authority.ca_der, certificate=another_key) as port:
+        await fails(port, "not for edge-7 and its key")
+    folder = tmp_path / "edge" / "identity"
+    key = load_pem_private_key((folder / "joining.pem").read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    foreign = Authority.open(tmp_path / "foreign")
+    another_ca = foreign.sign_node(request_for(common_name("edge-7"), key=key), "edge-7")
+    with answering(context, authority.ca_der, certificate=another_ca) as port:
+        await fails(port, "no certificate of its CA")
+    another_node = authority.sign_node(request_for(common_name("edge-8"), key=key), "edge-8")
+    with answering(context, authority.ca_der, certificate=another_node) as port:
         await fails(port, "not for edge-7 and its key")
     with answering(context, b"\x1b[31mno\nmore", b"HTTP/1.1 500 No\r\n\r\n") as port:
         await fails(port, r"refuses: \[31mno \(status 500\)", EnrolmentRefused)
@@ -323,11 +337,17 @@ async def listening(context: ssl.SSLContext) -> AsyncIterator[int]:
 
 @contextmanager
 def answering(
-    context: ssl.SSLContext | None, body: bytes, head: bytes = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+    context: ssl.SSLContext | None,
+    body: bytes,
+    head: bytes = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+    *,
+    certificate: bytes = b"",
 ) -> Iterator[int]:
-    """Something else in the place of a cloud, which answers every request alike."""
+    """Something else in the place of a cloud, which answers every request alike, or that for a certificate so."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=_answer_all, args=(listener, context, head + body))
+        thread = threading.Thread(
+            target=_answer_all, args=(listener, context, head + body, head + (certificate or body))
+        )
         thread.start()
         try:
             yield listener.getsockname()[1]
@@ -336,7 +356,7 @@ def answering(
             thread.join()
 
 
-def _answer_all(listener: socket.socket, context: ssl.SSLContext | None, answer: bytes) -> None:
+def _answer_all(listener: socket.socket, context: ssl.SSLContext | None, answer: bytes, certificate: bytes) -> None:
     while True:
         try:
             taken, _ = listener.accept()
@@ -345,7 +365,7 @@ def _answer_all(listener: socket.socket, context: ssl.SSLContext | None, answer:
         try:
             with context.wrap_socket(taken, server_side=True) if context else taken as connection:
                 connection.settimeout(5)
-                connection.recv(65_536)
-                connection.sendall(answer or b"no TLS here\r\n")
+                asked = connection.recv(65_536)
+                connection.sendall(certificate if b"/edge.crt" in asked else answer)
         except OSError:
             taken.close()
