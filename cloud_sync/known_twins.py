@@ -1,0 +1,98 @@
+"""The twins a log knows, as objects at hand: what changes in them, and what of that is still to be written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from cloud_sync.twin_log import LostWish, Reading
+from twin import edge_update
+from twin.documents import DeviceState, MsgTwin, TwinValue, TwinVersion, TypeMetadata, ValueMetadata
+from twin.machine import FIRST, NOTHING, Record
+
+__all__ = ["NOTHING_KNOWN", "KnownProperty", "KnownTwin"]
+
+NOTHING_KNOWN = Record(NOTHING)
+
+
+@dataclass(slots=True)
+class KnownProperty:
+    """One property of one device."""
+
+    id: int
+    record: Record = NOTHING_KNOWN
+    open: bool = False
+    """The edge has not confirmed the desired value."""
+    recorded: int = 0
+    """The edge's number of the last reading in the history."""
+
+    def wish(self) -> MsgTwin:
+        """The desired value, as it is sent to the edge."""
+        shown = self.record.shown
+        return MsgTwin(
+            expected=shown.expected,
+            metadata=shown.metadata or TypeMetadata("string"),
+            expected_version=self.record.expected_version,
+        )
+
+    def reading(self, sent: MsgTwin, now: int) -> Reading | None:
+        """What a report adds to the history: its reported value, unless that is in there already."""
+        actual, version = sent.actual, sent.actual_version
+        if actual is None or (version is not None and version.edge <= self.recorded):
+            return None
+        self.recorded = version.edge if version else self.recorded
+        said = actual.metadata or ValueMetadata(now)
+        return Reading(said.timestamp or now, said.sourceTimestamp, said.quality, actual.value, said.reason)
+
+
+@dataclass(slots=True)
+class KnownTwin:
+    """One device."""
+
+    id: int
+    name: str
+    node: str
+    journal: str = ""
+    """Whose changes the versions count; empty = of an edge that does not say."""
+    state: DeviceState | None = None
+    received: int = 0
+    properties: dict[str, KnownProperty] = field(default_factory=dict)
+
+    def begin_anew(self, journal: str) -> None:
+        """The edge knows nothing of what was: its numbers begin at one, and it needs the desired values again."""
+        self.journal = journal
+        for known in self.properties.values():
+            record, known.recorded = known.record, 0
+            wished = record.expected_version if _text(record.shown.expected) else None
+            known.open = wished is not None
+            renewed = TwinVersion(wished.cloud + 1, 0) if wished else None
+            known.record = replace(record, expected_version=renewed, actual_version=None)
+
+    def report(self, sent: Mapping[str, MsgTwin], now: int) -> list[tuple[str, LostWish]]:
+        """Take what an edge reports; the properties must be known. Returns the wishes that gave way to it."""
+        records = {name: self.properties[name].record for name in sent}
+        outcome = edge_update.apply(records, sent)
+        for name, record in outcome.after.items():
+            self.properties[name].record = record
+        for name in outcome.confirmed | outcome.lost.keys():
+            self.properties[name].open = False
+        self.received = now
+        return [(name, LostWish(name, wanted, kept, now)) for name, (wanted, kept) in outcome.lost.items()]
+
+    def wish(self, name: str, value: str, now: int) -> MsgTwin:
+        """Set a desired value; the property must be known. Returns what to send."""
+        known = self.properties[name]
+        record = NOTHING_KNOWN if known.record.deleted else known.record
+        before = known.record.expected_version or FIRST
+        metadata = record.shown.metadata or TypeMetadata("string")
+        shown = replace(record.shown, expected=TwinValue(value, ValueMetadata(now)), metadata=metadata)
+        version = TwinVersion(before.cloud + 1, before.edge)
+        known.record = Record(shown, metadata.type, version, known.record.actual_version)
+        known.open = True
+        return known.wish()
+
+
+def _text(value: TwinValue | None) -> str:
+    return (value.value or "") if value else ""

@@ -1,0 +1,432 @@
+"""The twin log in an SQLite file: WAL, synchronous FULL, the changes of all edges committed together.
+
+One process has it. Twins in use are kept at hand, but the file is the truth: what could not be committed is
+forgotten, and read again from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from cloud_sync.known_twins import NOTHING_KNOWN, KnownProperty, KnownTwin
+from cloud_sync.twin_log import Change, Latest, LostWish, Reading, TwinLog, TwinLogError
+from twin.documents import DeviceState, MsgTwin
+from twin.machine import Record
+from twin.migrations import NewerSchemaError, migrate
+
+__all__ = ["SqliteTwinLog"]
+
+logger = logging.getLogger("cloud_sync")
+
+MONTH = 30 * 24 * 3600.0
+AT_HAND = 200_000
+"""Properties kept in memory; of the devices that were not asked for lately the rest is read when needed."""
+QUICK = 0.005
+"""Seconds a disk may take for a commit, on a running average, to be waited for by everybody."""
+PRUNE_EVERY = 10.0
+PRUNED_AT_ONCE = 2_000
+LOST_WISHES_KEPT = 10
+
+_encode = msgspec.json.Encoder().encode
+_record = msgspec.json.Decoder(MsgTwin).decode
+_state = msgspec.json.Decoder(DeviceState).decode
+
+
+@dataclass(slots=True)
+class _Staged:
+    """What the next commit takes along."""
+
+    twins: dict[str, KnownTwin] = field(default_factory=dict)
+    properties: dict[int, tuple[KnownTwin, str, KnownProperty]] = field(default_factory=dict)
+    readings: list[tuple[Any, ...]] = field(default_factory=list)
+    cursors: dict[tuple[str, str], int] = field(default_factory=dict)
+    lost: list[tuple[object, ...]] = field(default_factory=list)
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+
+class SqliteTwinLog(TwinLog):
+    """`TwinLog` in one file."""
+
+    def __init__(self, path: Path, *, history: float = MONTH, clock: Callable[[], float] = time.time) -> None:
+        """`history`: for how many seconds readings are kept. `clock` gives Unix seconds."""
+        self._path, self._history, self._clock = path, history, clock
+        self._db: sqlite3.Connection
+        self._staged = _Staged()
+        self._at_hand: OrderedDict[str, KnownTwin] = OrderedDict()
+        self._properties_at_hand = 0
+        self._cursors: dict[tuple[str, str], int] = {}
+        self._wake = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._sync_seconds = 0.0
+        self._closing = False
+        self._prune_after = 0
+        self.pruned = 0
+        """Readings that were too old, since the start."""
+        self.taken = 0
+        """Changes taken, since the start."""
+        self.depth = 0
+        """Readings staged and not yet committed."""
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._open()
+        except (OSError, sqlite3.Error, NewerSchemaError) as error:
+            raise TwinLogError(f"{self._path} cannot be used: {error}") from error
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="twin-log")
+        self._committer = asyncio.create_task(self._commit_until_closed(), name="twin log")
+        self._pruner = asyncio.create_task(self._prune_for_ever(), name="twin log, old readings")
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._pruner.cancel()
+        self._closing = True
+        self._wake.set()
+        await asyncio.gather(self._committer, self._pruner, return_exceptions=True)
+        self._thread.shutdown()
+        self._db.close()
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA wal_autocheckpoint = 4000")
+        migrate(self._db, files("cloud_sync") / "schema" / "twin_log")
+        self._next_device = self._highest("id", "device") + 1
+        self._next_property = self._highest("id", "property") + 1
+        self._next_reading = self._value("SELECT value FROM counter WHERE name = 'reading'", ()) or 1
+
+    def _highest(self, column: str, table: str) -> int:
+        found = self._db.execute(f"SELECT max({column}) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
+        return int(found or 0)
+
+    # ---- reports
+
+    async def cursor(self, node: str, journal: str) -> int:
+        return self._cursor(node, journal)
+
+    def _cursor(self, node: str, journal: str) -> int:
+        known = self._cursors.get((node, journal))
+        if known is None:
+            known = self._value("SELECT seq FROM cursor WHERE node = ? AND journal = ?", (node, journal)) or 0
+            self._cursors[node, journal] = known
+        return known
+
+    async def take(self, node: str, journal: str, changes: Sequence[Change], *, history: bool = True) -> None:
+        now, reached = self._now(), self._cursor(node, journal)
+        for change in changes:
+            if change.seq and change.seq <= reached:
+                continue
+            reached = max(reached, change.seq)
+            self._take(node, journal, change, now, history=history)
+        if reached > self._cursors[node, journal]:
+            self._cursors[node, journal] = self._staged.cursors[node, journal] = reached
+        await self._durable()
+
+    def _take(self, node: str, journal: str, change: Change, now: int, *, history: bool) -> None:
+        self.taken += 1
+        twin = self._twin(change.device, node)
+        if twin.node != node:
+            raise TwinLogError(f"{change.device} lives at {twin.node}: a report of {node} is not taken")
+        if journal and twin.journal != journal:
+            self._begin_anew(twin, journal)
+        if isinstance(change.body, DeviceState):
+            twin.state, twin.received = change.body, now
+        else:
+            self._report(twin, change.body, now, history=history)
+        self._staged.twins[twin.name] = twin
+
+    def _report(self, twin: KnownTwin, sent: Mapping[str, MsgTwin], now: int, *, history: bool) -> None:
+        for name, said in sent.items():
+            known = self._property(twin, name)
+            if history and (reading := known.reading(said, now)):
+                self._staged.readings.append((known.id, self._next_reading, *reading))
+                self._next_reading += 1
+        lost = twin.report(sent, now)
+        self._staged.lost += [(twin.name, *wish) for _, wish in lost]
+
+    # ---- wishes
+
+    async def wish(self, node: str, device: str, values: Mapping[str, str]) -> Mapping[str, MsgTwin]:
+        twin = self._twin(device, node)
+        now = self._now()
+        wished = {}
+        for name, value in values.items():
+            self._property(twin, name)
+            wished[name] = twin.wish(name, value, now)
+        self._staged.twins[twin.name] = twin
+        await self._durable()
+        return wished
+
+    async def open_wishes(self, devices: Iterable[str]) -> Mapping[str, Mapping[str, MsgTwin]]:
+        found = {}
+        for device in devices:
+            twin = self._find(device)
+            wishes = {name: known.wish() for name, known in twin.properties.items() if known.open} if twin else {}
+            if wishes:
+                found[device] = wishes
+        return found
+
+    async def confirm(self, device: str, sent: Mapping[str, MsgTwin]) -> None:
+        twin = self._find(device)
+        for name, wish in sent.items():
+            known = twin.properties.get(name) if twin else None
+            if twin and known and known.open and known.record.expected_version == wish.expected_version:
+                known.open = False
+                self._staged.properties[known.id] = twin, name, known
+        await self._durable()
+
+    async def lost_wishes(self, device: str) -> Sequence[LostWish]:
+        query = "SELECT property, wanted, kept, at FROM lost_wish WHERE device = ? ORDER BY id DESC LIMIT ?"
+        return [LostWish(*row) for row in self._rows(query, (device, LOST_WISHES_KEPT))]
+
+    # ---- devices that move or go
+
+    async def rehome(self, device: str, node: str) -> None:
+        twin = self._twin(device, node)
+        twin.node = node
+        self._begin_anew(twin, "")
+        await self._durable()
+
+    async def forget(self, device: str) -> None:
+        twin = self._find(device)
+        if twin is None:
+            return
+        twin.node, twin.state, twin.journal, twin.received = "", None, "", 0
+        for name, known in twin.properties.items():
+            known.record, known.open, known.recorded = NOTHING_KNOWN, False, 0
+            self._staged.properties[known.id] = twin, name, known
+        self._staged.twins[device] = twin
+        await self._durable()
+
+    def _begin_anew(self, twin: KnownTwin, journal: str) -> None:
+        twin.begin_anew(journal)
+        self._staged.twins[twin.name] = twin
+        for name, known in twin.properties.items():
+            self._staged.properties[known.id] = twin, name, known
+
+    # ---- questions
+
+    async def latest(self, devices: Iterable[str]) -> Mapping[str, Latest]:
+        found = {device: twin for device in devices if (twin := self._find(device)) and twin.node}
+        return {device: _latest(twin) for device, twin in found.items()}
+
+    async def readings(
+        self, device: str, name: str, *, since: int, until: int, limit: int = 1000
+    ) -> Sequence[Reading]:
+        query = (
+            "SELECT time, source_time, quality, value, reason FROM reading"
+            " WHERE property = ? AND time >= ? AND time < ? ORDER BY number LIMIT ?"
+        )
+        return [Reading(*row) for row in self._rows(query, (self._id(device, name), since, until, limit))]
+
+    async def at(self, device: str, name: str, time: int) -> Reading | None:
+        query = (
+            "SELECT time, source_time, quality, value, reason FROM reading"
+            " WHERE property = ? AND time <= ? ORDER BY time DESC, number DESC LIMIT 1"
+        )
+        return next((Reading(*row) for row in self._rows(query, (self._id(device, name), time))), None)
+
+    def _id(self, device: str, name: str) -> int:
+        twin = self._find(device)
+        known = twin.properties.get(name) if twin else None
+        return known.id if known else 0
+
+    # ---- twins at hand
+
+    def _twin(self, device: str, node: str) -> KnownTwin:
+        twin = self._find(device)
+        if twin is None:
+            twin = KnownTwin(self._next_device, device, node)
+            self._next_device += 1
+            self._keep(twin)
+        elif not twin.node:
+            twin.node = node
+        return twin
+
+    def _property(self, twin: KnownTwin, name: str) -> KnownProperty:
+        known = twin.properties.get(name)
+        if known is None:
+            known = twin.properties[name] = KnownProperty(self._next_property)
+            self._next_property += 1
+            self._properties_at_hand += 1
+        self._staged.properties[known.id] = twin, name, known
+        return known
+
+    def _find(self, device: str) -> KnownTwin | None:
+        twin = self._at_hand.get(device)
+        if twin is not None:
+            self._at_hand.move_to_end(device)
+            return twin
+        rows = self._rows("SELECT id, node, journal, state, received FROM device WHERE name = ?", (device,))
+        if not rows:
+            return None
+        number, node, journal, state, received = rows[0]
+        twin = KnownTwin(number, device, node, journal, _state(state) if state else None, received)
+        query = "SELECT name, id, record, open, recorded FROM property WHERE device = ?"
+        for name, *row in self._rows(query, (number,)):
+            twin.properties[name] = _property(*row)
+        self._keep(twin)
+        return twin
+
+    def _keep(self, twin: KnownTwin) -> None:
+        self._at_hand[twin.name] = twin
+        self._properties_at_hand += len(twin.properties)
+
+    def _let_go(self) -> None:
+        """Right after a commit nothing is only at hand, but what was staged meanwhile."""
+        while self._properties_at_hand > AT_HAND and not self._staged.twins and not self._staged.properties:
+            _, twin = self._at_hand.popitem(last=False)
+            self._properties_at_hand -= len(twin.properties)
+
+    # ---- committing
+
+    async def _durable(self) -> None:
+        """Until everything staged so far is committed."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._staged.waiting.append(done)
+        self.depth = len(self._staged.readings)
+        self._wake.set()
+        await done
+
+    async def _commit_until_closed(self) -> None:
+        while not self._closing or self._staged.waiting:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._staged.waiting:
+                async with self._writing:
+                    await self._commit()
+
+    async def _commit(self) -> None:
+        staged, self._staged = self._staged, _Staged()
+        try:
+            self._write(staged)
+            await self._sync()
+        except (sqlite3.Error, OSError) as error:
+            self._forsake(staged, error)
+            return
+        for done in staged.waiting:
+            if not done.done():
+                done.set_result(None)
+        self._let_go()
+
+    def _write(self, staged: _Staged) -> None:
+        db = self._db
+        db.execute("BEGIN IMMEDIATE")
+        db.executemany(
+            "INSERT OR REPLACE INTO device VALUES (?, ?, ?, ?, ?, ?)", map(_device_row, staged.twins.values())
+        )
+        rows = (_property_row(*one) for one in staged.properties.values())
+        db.executemany("INSERT OR REPLACE INTO property VALUES (?, ?, ?, ?, ?, ?)", rows)
+        if staged.readings:
+            db.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?)", staged.readings)
+            db.execute("INSERT OR REPLACE INTO counter VALUES ('reading', ?)", (staged.readings[-1][1] + 1,))
+        cursors = ((*key, seq) for key, seq in staged.cursors.items())
+        db.executemany("INSERT OR REPLACE INTO cursor VALUES (?, ?, ?)", cursors)
+        db.executemany(
+            "INSERT INTO lost_wish (device, property, wanted, kept, at) VALUES (?, ?, ?, ?, ?)", staged.lost
+        )
+
+    async def _sync(self) -> None:
+        """A disk that is quick is waited for right here: going to a thread and back takes as long."""
+        if self._sync_seconds < QUICK:
+            self._timed_commit()
+        else:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._timed_commit)
+
+    def _timed_commit(self) -> None:
+        began = time.monotonic()
+        self._db.execute("COMMIT")
+        self._sync_seconds += 0.2 * (time.monotonic() - began - self._sync_seconds)
+
+    def _forsake(self, staged: _Staged, error: Exception) -> None:
+        """Nothing of it is true, nor of what was staged behind it meanwhile."""
+        logger.error("%s cannot be written: %s", self._path, error)
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        behind, self._staged = self._staged, _Staged()
+        self._at_hand.clear()
+        self._cursors.clear()
+        self._properties_at_hand = 0
+        for done in (*staged.waiting, *behind.waiting):
+            if not done.done():
+                done.set_exception(TwinLogError(f"{self._path} cannot be written: {error}"))
+
+    # ---- old readings
+
+    async def _prune_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(PRUNE_EVERY)
+            async with self._writing:
+                try:
+                    self._prune()
+                except sqlite3.Error as error:
+                    logger.error("%s: old readings cannot be removed: %s", self._path, error)
+
+    def _prune(self) -> None:
+        """Of one property after the other, what is too old; a few rows at a time."""
+        before = int((self._clock() - self._history) * 1000)
+        left = PRUNED_AT_ONCE
+        while left > 0:
+            query = "SELECT min(id) FROM property WHERE id > ?"
+            number = self._value(query, (self._prune_after,))
+            if number is None:
+                self._prune_after = 0
+                return
+            gone = self._db.execute(
+                "DELETE FROM reading WHERE property = ?1 AND number IN"
+                " (SELECT number FROM reading WHERE property = ?1 AND time < ?2 LIMIT ?3)",
+                (number, before, left),
+            ).rowcount
+            self.pruned += gone
+            left -= max(gone, 10)
+            if left > 0:
+                self._prune_after = number
+
+    # ---- the file
+
+    def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise TwinLogError(f"{self._path} cannot be read: {error}") from error
+
+    def _value(self, query: str, values: tuple[object, ...]) -> Any:
+        rows = self._rows(query, values)
+        return rows[0][0] if rows else None
+
+    def _now(self) -> int:
+        return int(self._clock() * 1000)
+
+
+def _latest(twin: KnownTwin) -> Latest:
+    alive = {name: known for name, known in twin.properties.items() if not known.record.deleted}
+    shown = {name: known.record.with_versions() for name, known in alive.items()}
+    unmet = frozenset(name for name, known in alive.items() if known.open)
+    return Latest(twin.name, twin.node, shown, twin.state, twin.received, unmet)
+
+
+def _property(number: int, record: str, is_open: int, recorded: int) -> KnownProperty:
+    return KnownProperty(number, Record.from_versions(_record(record)), bool(is_open), recorded)
+
+
+def _device_row(twin: KnownTwin) -> tuple[object, ...]:
+    state = _encode(twin.state).decode() if twin.state else ""
+    return twin.id, twin.name, twin.node, twin.journal, state, twin.received
+
+
+def _property_row(twin: KnownTwin, name: str, known: KnownProperty) -> tuple[object, ...]:
+    record = _encode(known.record.with_versions()).decode()
+    return known.id, twin.id, name, record, int(known.open), known.recorded

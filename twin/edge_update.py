@@ -1,0 +1,115 @@
+"""What an edge reports, into what the cloud knows: decided by the version vectors. Pure.
+
+The mirror of `cloud_update`, so that both ends decide a conflict alike: where edge and cloud set a desired value at
+the same time, the edge's stays, and the cloud is told that its own is lost. A reported value is the edge's alone: one
+with a higher number or, where numbers began anew or are missing, with a later time takes the place of the known one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from twin.documents import MsgTwin, TwinValue, TwinVersion
+from twin.machine import DELETED, FIRST, NOTHING, Record
+
+__all__ = ["EdgeOutcome", "apply"]
+
+
+@dataclass(slots=True)
+class EdgeOutcome:
+    """What a report did, by property name."""
+
+    after: dict[str, Record] = field(default_factory=dict)
+    """What to remember from now on; only what changed."""
+    confirmed: set[str] = field(default_factory=set)
+    """The edge has the cloud's desired value."""
+    lost: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """(wanted, kept): the cloud's desired value gave way to the edge's."""
+    stale: set[str] = field(default_factory=set)
+    """Nothing of it was newer than what is known."""
+
+
+def apply(known: Mapping[str, Record], sent: Mapping[str, MsgTwin | None]) -> EdgeOutcome:
+    """Merge a report. A null among its twins says nothing: what is deleted comes as a tombstone with versions."""
+    outcome = EdgeOutcome()
+    for name, twin in sent.items():
+        if twin is not None:
+            _merge(outcome, name, known.get(name, Record(NOTHING)), twin)
+    return outcome
+
+
+def _merge(outcome: EdgeOutcome, name: str, ours: Record, sent: MsgTwin) -> None:
+    news_expected = _judge_expected(outcome, name, ours, sent)
+    news_actual = _newer_actual(ours, sent)
+    if not news_expected and not news_actual:
+        outcome.stale.add(name)
+        return
+    kept = NOTHING if ours.deleted else ours.shown
+    shown = MsgTwin(
+        sent.expected if news_expected else kept.expected,
+        sent.actual if news_actual else kept.actual,
+        sent.optional if sent.optional is not None else kept.optional,
+        sent.metadata or kept.metadata,
+    )
+    outcome.after[name] = Record(
+        shown,
+        shown.metadata.type if shown.metadata else "",
+        _highest(ours.expected_version, sent.expected_version if news_expected else None),
+        sent.actual_version or ours.actual_version if news_actual else ours.actual_version,
+    )
+
+
+def _judge_expected(outcome: EdgeOutcome, name: str, ours: Record, sent: MsgTwin) -> bool:
+    """Whether the edge's desired value is news; what became of the cloud's is noted."""
+    theirs, mine = sent.expected_version, ours.expected_version
+    if theirs is None:
+        return sent.expected is not None and mine is None
+    if mine is None:
+        return True
+    if theirs.edge == mine.edge:
+        if theirs.cloud >= mine.cloud:
+            outcome.confirmed.add(name)
+        return theirs.cloud > mine.cloud
+    if theirs.edge < mine.edge:
+        return False
+    if theirs.cloud < mine.cloud:
+        _note_loss(outcome, name, ours.shown.expected, sent.expected)
+    else:
+        outcome.confirmed.add(name)
+    return True
+
+
+def _note_loss(outcome: EdgeOutcome, name: str, ours: TwinValue | None, theirs: TwinValue | None) -> None:
+    wanted, kept = _text(ours), _text(theirs)
+    if wanted == kept:
+        outcome.confirmed.add(name)
+    else:
+        outcome.lost[name] = wanted, kept
+
+
+def _newer_actual(ours: Record, sent: MsgTwin) -> bool:
+    deleted = sent.metadata is not None and sent.metadata.type == DELETED
+    if sent.actual is None and not deleted:
+        return False
+    theirs, mine = sent.actual_version, ours.actual_version
+    if theirs is not None and mine is not None and theirs.edge >= mine.edge:
+        return theirs.edge > mine.edge
+    if ours.shown.actual is None or (theirs is None and deleted):
+        return sent.actual is not None or not ours.deleted
+    return _time(sent.actual) > _time(ours.shown.actual)
+
+
+def _highest(one: TwinVersion | None, other: TwinVersion | None) -> TwinVersion | None:
+    """Above both, so that the cloud's next desired value is above what the edge has."""
+    if one is None or other is None:
+        return one or other
+    return TwinVersion(max(one.cloud, other.cloud), max(one.edge, other.edge))
+
+
+def _text(value: TwinValue | None) -> str:
+    return (value.value or "") if value else ""
+
+
+def _time(value: TwinValue | None) -> int:
+    return value.metadata.timestamp if value and value.metadata else FIRST.edge
