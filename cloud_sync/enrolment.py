@@ -162,6 +162,7 @@ class _Issuer:
 
     async def _issue(self, grant: _Grant, csr: bytes, address: str) -> web.Response:
         """Sign first: a request that cannot be signed costs no token."""
+        await self._not_born_revoked(grant.node)
         try:
             der = self._authority.sign_node(csr, grant.node, self._lifetime)
         except BadRequest as error:
@@ -179,6 +180,12 @@ class _Issuer:
         way = "joined" if grant.token else "renewed its certificate"
         logger.info("node %s %s from %s, until %s", grant.node, way, address, certificate.not_valid_after_utc)
         return web.Response(body=der, content_type=_DER)
+
+    async def _not_born_revoked(self, node: str) -> None:
+        """X.509 keeps whole seconds: a certificate made in the second of a revocation would seem older than that."""
+        now = self._clock()
+        if self._nodes.revoked(node, "", math.floor(now)):
+            await asyncio.sleep(math.ceil(now) - now)
 
 
 def _bearer(authorization: str) -> str:

@@ -243,6 +243,14 @@ async def test_a_token_made_before_the_node_was_revoked_is_refused(server: Enrol
     assert (await enrol(server, await token_for(server, "edge-7"))).status == 200
 
 
+async def test_who_joins_in_the_second_of_its_revocation_is_not_born_revoked(server: EnrolmentServer) -> None:
+    server.nodes.revoked_at["edge-7"] = server.clock()
+    token = await token_for(server, "edge-7")
+    assert (await enrol(server, token)).status == 200
+    known = server.nodes.known["edge-7"]
+    assert not server.nodes.revoked("edge-7", known["serial"], known["issued_at"])
+
+
 async def test_a_node_renews_with_the_certificate_it_has(server: EnrolmentServer, tmp_path: Path) -> None:
     identity = node_identity(server.authority, "edge-7", tmp_path / "node.pem")
     answer = await renew(server, identity)
