@@ -37,7 +37,7 @@ from twin.documents import MsgTwin, TwinValue
 from twin.journal import Journal
 from twin.keeper import Keeper
 from twin.store import open_store
-from twinhub.protocol_schemas import protocol_schemas
+from twinhub.manifests import protocol_schemas
 
 CHUNK = 200
 """Changes that share a commit, as they do on a busy bus."""

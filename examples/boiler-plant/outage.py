@@ -43,7 +43,7 @@ def outage(
 def _wish(ends: BothEnds, say: Callable[[str], None]) -> Iterator[None]:
     wished = time.monotonic()
     ends.wish(PLACE, FIRST_WISH)
-    say(f"somebody at the cloud desires {FIRST_WISH} °C of the boiler, on the edge's far side of the cable")
+    say(f"somebody at the cloud desires {FIRST_WISH} °C of the boiler, which is at the far end of the cable")
     while not met(ends, FIRST_WISH):
         yield
     say(f"the PLC's register has it, and the cloud knows, {seconds(wished)} later")
