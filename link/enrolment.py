@@ -63,8 +63,9 @@ class JoinToken(NamedTuple):
     @classmethod
     def read(cls, text: str) -> JoinToken:
         """From its text, blanks around it passed over. Raises `BadToken`."""
-        match = _TOKEN.fullmatch(text.strip()) if len(text) <= TOKEN_CHARACTERS + 16 else None
-        if match is None:
+        text = text.strip()
+        match = _TOKEN.fullmatch(text)
+        if match is None or len(text) > TOKEN_CHARACTERS:
             raise BadToken(
                 "this is no join token: it has four parts joined by dots, the first of 64 hex digits; "
                 "copy the whole of it"
