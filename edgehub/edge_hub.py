@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, Self
 
 from device_models import Device, ProtocolSchema
@@ -83,7 +84,7 @@ class EdgeHub:
         self._hub = self._channel(handshake.Channel.HUB, self._serve_hub)
         self._bus = self._channel(handshake.Channel.BUS, self._serve_bus, self._until_ours)
         self._stream = self._channel(handshake.Channel.STREAM, self._serve_stream, self._something_to_say)
-        self._task: OwnedTask
+        self._stack: AsyncExitStack
 
     async def recall(
         self, documents: Mapping[str, Mapping[str, Any]] | None, served: Iterable[Device] = ()
@@ -96,12 +97,15 @@ class EdgeHub:
         return await self._objects.recall(documents or {}, served)
 
     async def __aenter__(self) -> Self:
-        self._task = OwnedTask(self._run(), "cloud link")
-        await self._task.__aenter__()
+        async with AsyncExitStack() as stack:
+            if self._settings.logs:
+                stack.enter_context(self._lines)
+            await stack.enter_async_context(OwnedTask(self._run(), "cloud link"))
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self._task.__aexit__(*exc)
+        await self._stack.aclose()
 
     def local(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
         """What is declared here from now on: v1beta1 objects by `<Kind>/<namespace>/<name>`."""
@@ -139,17 +143,13 @@ class EdgeHub:
 
     async def _run(self) -> None:
         await self._carry_out()
-        works = {
-            "hub": self._hub.run(),
-            "bus": self._bus.run(),
-            "declarations": self._objects.apply_changes(),
-            "rotation": keep_renewed(self._identity, self._renewed),
-        }
-        if self._settings.logs:
-            with self._lines:
-                await together(**works, stream=self._stream.run())
-        else:
-            await together(**works)
+        await together(
+            hub=self._hub.run(),
+            bus=self._bus.run(),
+            stream=self._stream.run(),
+            declarations=self._objects.apply_changes(),
+            rotation=keep_renewed(self._identity, self._renewed),
+        )
 
     def _renewed(self) -> None:
         for channel in (self._hub, self._bus, self._stream):

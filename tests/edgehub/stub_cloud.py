@@ -144,7 +144,6 @@ class StubCloud:
             link.cut()
         self._server.close()
         await self._server.wait_closed()
-        await asyncio.sleep(0.05)  # connections within their TLS handshake are not waited for by the server
         self._server = None
 
     def open(self, channel: Channel | None = None) -> list[Link]:
