@@ -126,6 +126,12 @@ class HubServer:
     # ---- its life
 
     async def __aenter__(self) -> Self:
+        try:
+            return await self._start()
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None  # such as a port that is in use
+
+    async def _start(self) -> Self:
         async with AsyncExitStack() as stack:
             changed = await stack.enter_async_context(self._registry.watch())
             tasks = await stack.enter_async_context(asyncio.TaskGroup())

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from aiohttp import web
-from cloud_sync.registry import Registry
-from cloud_sync.twin_log_sqlite import SqliteTwinLog
 
 from cloud_sync import enrolment
 from cloud_sync.api import PREFIX, api
@@ -23,10 +20,13 @@ from cloud_sync.https import serving
 from cloud_sync.hub_server import HubServer
 from cloud_sync.metrics import CloudMetrics
 from cloud_sync.node_logs import NodeLogs
+from cloud_sync.registry import Registry
 from cloud_sync.settings import HubSettings
 from cloud_sync.tls import bootstrap_context, hub_context, keep_fresh
 from cloud_sync.tokens import Tokens
 from cloud_sync.twin_log import TwinLog
+from cloud_sync.twin_log_sqlite import SqliteTwinLog
+from eventbus.owned_task import OwnedTask
 from twin.store import open_store
 from twinhub.cloud_settings import CloudServerSettings
 from twinhub.errors import CommandError
@@ -78,10 +78,9 @@ async def running_cloud(settings: CloudServerSettings, hosts: list[str], state: 
         application = _application(settings, authority, tokens, registry, log, server, logs)
         site = serving(application, contexts[1], settings.listen, settings.port)
         port = await _entered(stack, site, "port", settings.port)
-        stack.enter_context(metrics_server(settings.metrics_port, [CloudMetrics(registry, log, server)]))
-        group = await enter(asyncio.TaskGroup())
-        fresh = group.create_task(keep_fresh(authority, hosts, contexts), name="server certificate")
-        stack.callback(fresh.cancel)
+        metrics = CloudMetrics(registry, log, server, authority)
+        stack.enter_context(metrics_server(settings.metrics_port, [metrics]))
+        await enter(OwnedTask(keep_fresh(authority, hosts, contexts), "server certificate"))
         yield Running(authority, tokens, port, server.port)
 
 

@@ -1,6 +1,7 @@
 """The operators' interface over real HTTPS, over a real registry, log and hub server."""
 
 import asyncio
+import io
 import json
 import ssl
 import time
@@ -87,7 +88,9 @@ class Cloud(NamedTuple):
 
     async def ask(self, method: str, path: str, body: object = None, data: bytes | None = None) -> Answer:
         data = json.dumps(body).encode() if body is not None else data
-        async with self.operator.request(method, f"https://localhost:{self.port}{PREFIX}{path}", data=data) as answer:
+        content = None if data is None else io.BytesIO(data)
+        url = f"https://localhost:{self.port}{PREFIX}{path}"
+        async with self.operator.request(method, url, data=content) as answer:
             return Answer(answer.status, await answer.json())
 
     async def get(self, path: str) -> Any:

@@ -6,16 +6,18 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from live_cloud import make_cloud
 from live_plant import ROOT, Plant, twinhub, wait_for
 
 from twinhub.cli import COMMANDS
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("bench/*.md")])
 README = (ROOT / "README.md").read_text()
+CLOUD = (ROOT / "docs" / "cloud.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
 
 
 def typed(text: str) -> list[list[str]]:
@@ -46,7 +48,7 @@ def test_the_manifest_of_the_readme_is_complete(tmp_path: Path) -> None:
 
 
 def test_the_commands_of_the_readme_are_understood() -> None:
-    lines = [line for block in blocks("sh") + blocks("console") for line in typed(block)]
+    lines = [line for block in blocks("sh") + blocks("console") + blocks("sh", CLOUD) for line in typed(block)]
     ours = [line[1:] for line in lines if line[0] == "twinhub"]
     assert {line[0] for line in ours} >= COMMANDS.keys() - {"mapper"}
     for words in ours:
@@ -67,10 +69,33 @@ def test_the_readme_walks(plant: Plant) -> None:
         wait_for(lambda: plant.value("pump", "speed"), "the first reading")
         subprocess.run([*wish, "-p", str(plant.broker_port)], check=True)
         wait_for(lambda: plant.value("pump", "speed-set-point") == "1450", "the wish is met")
-        for words in (line[1:] for line in commands if line[:2] in (["twinhub", "get"], ["twinhub", "set"])):
+        asked = [line[1:] for line in commands if line[:2] in (["twinhub", "get"], ["twinhub", "set"])]
+        for words in (words for words in asked if "--cloud" not in words):
             done = plant.twinhub(*words)
             assert done.returncode == 0, done.stderr
         assert done.stdout == "900\n"
+
+
+def test_the_readme_walks_into_the_cloud(plant: Plant, tmp_path: Path) -> None:
+    """Its lines with `--cloud`, in their order, with the hub where it says so; the cloud's ports are free ones."""
+    for file in plant.folder.glob("*.yaml"):
+        file.unlink()
+    (plant.folder / "twinhub.yaml").write_text(f"broker: {{port: {plant.broker_port}}}\n")
+    (plant.folder / "pump.yaml").write_text(blocks("yaml")[0].replace("15020", str(plant.plc_port)))
+    lines = [line[1:] for block in blocks("console") for line in typed(block) if "--cloud" in line]
+    cloud = make_cloud(tmp_path)
+    token, joined = ("token", "press-shop"), ("join", "--node", "press-shop", "--token-file", "token.txt")
+    assert lines[0][:2] == list(token)
+    assert set(lines[1]) >= set(joined)
+    with plant.plc(), cloud.running():
+        identity = cloud.join("press-shop")
+        with plant.hub(f"--identity={identity}"):
+            wait_for(lambda: cloud.value("pump", "speed-set-point"), "the cloud knows the pump")
+            for words in lines[2:]:
+                asked = [word for word in words if word not in ("--cloud", "localhost")]
+                done = cloud.twinhub(*asked)
+                assert done.returncode == 0, done.stderr
+            assert cloud.value("pump", "speed-set-point") == "1450"
 
 
 def test_the_make_targets_of_the_readme_exist() -> None:
