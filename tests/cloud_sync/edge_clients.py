@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cloud_sync.registry import Registry
-from cloud_sync.twin_log_sqlite import SqliteTwinLog
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -22,8 +20,10 @@ from websockets.exceptions import ConnectionClosed
 from cloud_sync.authority import Authority
 from cloud_sync.hub_server import HubServer
 from cloud_sync.node_link import LinkState
+from cloud_sync.registry import Registry
 from cloud_sync.settings import HubSettings
 from cloud_sync.tls import hub_context
+from cloud_sync.twin_log_sqlite import SqliteTwinLog
 from link.acknowledgement import acknowledge, is_acknowledgement
 from link.enrolment import NODES, common_name
 from link.handshake import Channel, Hello, Welcome, path

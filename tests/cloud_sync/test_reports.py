@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, strategies
@@ -73,7 +74,5 @@ def test_what_is_about_something_else_is_no_report() -> None:
 @given(strategies.binary(max_size=60), strategies.sampled_from([TWIN, STATE]))
 def test_any_content_is_read_or_refused(content: bytes, resource: str) -> None:
     message = new_message("twin", "resource", "update", resource, Raw(content))
-    try:
-        read_report(message, parse(resource))
-    except BadReport as refused:
-        assert str(refused)
+    with suppress(BadReport):
+        assert read_report(message, parse(resource)).seq == 0
