@@ -1,0 +1,83 @@
+"""Objects as they are declared: checked by their schema, and completed as Kubernetes would do it. Pure."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from cloud_sync.stored import DEVICE, MODEL
+from device_models.load_objects import load_objects
+from twin.store import InvalidKeyError, check_key
+
+__all__ = ["DECLARED_BY", "Found", "completed", "placed", "read"]
+
+DECLARED_BY = "twinhub.io/declared-by"
+"""The annotation of an object declared at an edge; its value is the node."""
+_OURS = frozenset({"uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"})
+"""Metadata that the cloud sets, whatever an object says."""
+
+
+class Found(NamedTuple):
+    """One object, read."""
+
+    key: str
+    kind: str
+    manifest: Mapping[str, Any] | None
+    """v1beta1, nothing lost."""
+    problem: str
+    """Why it is refused; empty = it is not."""
+
+
+def read(objects: Sequence[Mapping[str, Any]]) -> list[Found]:
+    """Each object for itself: whether it is a Device or a DeviceModel by its schema. What is missing around it (a
+    device's model) is no reason to refuse it."""
+    return [found for one in objects for found in _read(one)]
+
+
+def _read(one: Mapping[str, Any]) -> list[Found]:
+    loaded = load_objects([one], {})
+    kept = {key: manifest for key, manifest in loaded.documents.items() if manifest["kind"] in (DEVICE, MODEL)}
+    if kept:
+        return [_checked(key, manifest) for key, manifest in kept.items()]
+    said = [f"{p.message}; {p.advice}" if p.advice else p.message for p in loaded.problems]
+    return [Found(_shown(one), "", None, "; ".join(said) or "only Device and DeviceModel objects are taken")]
+
+
+def _checked(key: str, manifest: Mapping[str, Any]) -> Found:
+    try:
+        check_key(key)
+    except InvalidKeyError as error:
+        return Found(key, manifest["kind"], None, str(error))
+    return Found(key, manifest["kind"], manifest, "")
+
+
+def _shown(one: Any) -> str:
+    metadata = one.get("metadata") if isinstance(one, Mapping) else None
+    if not isinstance(metadata, Mapping):
+        return "an object without metadata"
+    return f"{one.get('kind')}/{metadata.get('namespace', 'default')}/{metadata.get('name')}"[:512]
+
+
+def placed(manifest: Mapping[str, Any], node: str) -> dict[str, Any]:
+    """An object that is declared at an edge says so, whatever it said before."""
+    metadata = manifest["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), DECLARED_BY: node}
+    spec = {**manifest["spec"], "nodeName": node} if manifest["kind"] == DEVICE else manifest["spec"]
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}, "spec": spec}
+
+
+def completed(manifest: Mapping[str, Any], known: Mapping[str, Any] | None, now: float) -> dict[str, Any] | None:
+    """The object with what Kubernetes would add to it; None when it says what `known` says. `now`: Unix seconds."""
+    metadata = {key: value for key, value in manifest["metadata"].items() if key not in _OURS}
+    metadata.setdefault("namespace", "default")
+    before = known["metadata"] if known else {}
+    same_spec = known is not None and known["spec"] == manifest["spec"]
+    if same_spec and metadata == {key: value for key, value in before.items() if key not in _OURS}:
+        return None
+    created = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    metadata["uid"] = before.get("uid") or str(uuid.uuid4())
+    metadata["generation"] = before.get("generation", 0) + (not same_spec)
+    metadata["creationTimestamp"] = before.get("creationTimestamp") or created
+    return {**{k: v for k, v in manifest.items() if k != "status"}, "metadata": metadata}

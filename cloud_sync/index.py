@@ -1,0 +1,150 @@
+"""What stands in the store, at hand: found by key, by node and by model without asking the store again.
+
+A cache that every entry read or written goes through; the store is the truth.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from cloud_sync.stored import DEVICE, MODEL, NodeEntry, StoredObject, model_of
+from twin.store import Entry
+
+__all__ = ["EDGE_MODEL", "NODE", "PRESENCE", "TWICE", "Index"]
+
+NODE, PRESENCE = "Node", "Presence"
+EDGE_MODEL = "EdgeModel"
+"""`EdgeModel/<node>/<namespace>/<name>`: a model declared at an edge; another edge may declare its own."""
+TWICE = "Twice"
+"""`Twice/<node>/<namespace>/<name>`: a device that a node declares although it is declared elsewhere."""
+
+
+class Index:
+    """All entries of a registry, taken apart."""
+
+    def __init__(self) -> None:
+        self.devices: dict[str, StoredObject] = {}
+        """By id."""
+        self.models: dict[str, StoredObject] = {}
+        """Those declared in the cloud, by key."""
+        self.edge_models: dict[tuple[str, str], StoredObject] = {}
+        """By node and key."""
+        self.twice: defaultdict[str, set[str]] = defaultdict(set)
+        """Device id → nodes that declare it too."""
+        self.entries: dict[str, dict[str, Any]] = {}
+        """Nodes as they stand in the store, by name."""
+        self.presence: dict[str, dict[str, Any]] = {}
+        self._by_node: defaultdict[str, set[str]] = defaultdict(set)
+        self._by_model: defaultdict[str, set[str]] = defaultdict(set)
+
+    # ---- asking
+
+    def devices_of(self, node: str) -> list[StoredObject]:
+        """The devices of a node, by id."""
+        return [self.devices[device_id] for device_id in sorted(self._by_node.get(node, ()))]
+
+    def devices_with(self, model_key: str) -> Iterator[StoredObject]:
+        """The devices that name this model."""
+        return (self.devices[device_id] for device_id in self._by_model.get(model_key, ()))
+
+    def model_for(self, device: StoredObject) -> StoredObject | None:
+        """A device declared at an edge has the model that is declared there, if there is one."""
+        key = model_of(device.object)
+        return self.edge_models.get((device.origin, key)) or self.models.get(key)
+
+    def node(self, name: str) -> NodeEntry | None:
+        entry = self.entries.get(name)
+        if entry is None:
+            return None
+        seen = self.presence.get(name, {})
+        return NodeEntry(
+            name,
+            entry.get("added", 0),
+            entry.get("info", {}),
+            entry.get("revokedAt", 0),
+            frozenset(entry.get("serials", ())),
+            seen.get("connected", False),
+            seen.get("plain", False),
+            seen.get("address", ""),
+            seen.get("since", 0),
+        )
+
+    # ---- learning; each returns the nodes for which something may have changed
+
+    def put(self, entry: Entry) -> set[str]:
+        kind, _, rest = entry.key.partition("/")
+        match kind:
+            case "Device":
+                return self._put_device(entry)
+            case "DeviceModel":
+                self.models[entry.key] = _stored(entry.key, entry)
+                return self._users(entry.key)
+            case "EdgeModel":
+                node, _, name = rest.partition("/")
+                self.edge_models[node, f"{MODEL}/{name}"] = _stored(f"{MODEL}/{name}", entry)
+                return {node}
+            case "Twice":
+                node, _, device_id = rest.partition("/")
+                self.twice[device_id].add(node)
+            case "Node":
+                self.entries[rest] = entry.value
+                return {rest}
+            case "Presence":
+                self.presence[rest] = entry.value
+        return set()
+
+    def drop(self, key: str) -> set[str]:
+        kind, _, rest = key.partition("/")
+        match kind:
+            case "Device":
+                return self._drop_device(rest)
+            case "DeviceModel":
+                self.models.pop(key, None)
+                return self._users(key)
+            case "EdgeModel":
+                node, _, name = rest.partition("/")
+                self.edge_models.pop((node, f"{MODEL}/{name}"), None)
+                return {node}
+            case "Twice":
+                node, _, device_id = rest.partition("/")
+                self.twice[device_id].discard(node)
+            case "Node":
+                self.entries.pop(rest, None)
+                return {rest}
+            case "Presence":
+                self.presence.pop(rest, None)
+        return set()
+
+    def _put_device(self, entry: Entry) -> set[str]:
+        device = _stored(entry.key, entry)
+        known = self.devices.get(device.id)
+        if known is not None and known.version >= device.version:
+            return set()
+        changed = self._drop_device(device.id)
+        self.devices[device.id] = device
+        self._by_node[device.node].add(device.id)
+        self._by_model[model_of(device.object)].add(device.id)
+        return changed | {device.node}
+
+    def _drop_device(self, device_id: str) -> set[str]:
+        known = self.devices.pop(device_id, None)
+        if known is None:
+            return set()
+        self._by_node[known.node].discard(device_id)
+        self._by_model[model_of(known.object)].discard(device_id)
+        return {known.node}
+
+    def _users(self, model_key: str) -> set[str]:
+        return {device.node for device in self.devices_with(model_key)}
+
+
+def _stored(key: str, entry: Entry) -> StoredObject:
+    kind, namespace, name = key.split("/")
+    manifest, origin = entry.value["object"], entry.value.get("origin", "")
+    metadata = {**manifest["metadata"], "resourceVersion": str(entry.version)}
+    node = origin or (manifest["spec"].get("nodeName", "") if kind == DEVICE else "")
+    return StoredObject(
+        key, kind, namespace, name, metadata["uid"], entry.version, node, origin, {**manifest, "metadata": metadata}
+    )
