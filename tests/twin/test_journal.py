@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -268,3 +269,79 @@ async def test_what_was_released_survives_a_kill(tmp_path: Path) -> None:
             assert actual.value is not None
             assert int(actual.value) >= acknowledged
             assert len(journal.outbox(limit=10_000)) == journal.outbox_depth
+
+
+async def test_an_identity_is_made_with_the_file_and_stays(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.db") as journal, Journal(tmp_path / "other.db") as other:
+        identity = journal.identity
+        assert len(identity) == 32
+        assert int(identity, 16) != int(other.identity, 16)
+    async with Journal(tmp_path / "j.db") as journal:
+        assert journal.identity == identity
+        await journal.renew_identity()
+        renewed = journal.identity
+        assert renewed != identity
+    async with Journal(tmp_path / "j.db") as journal:
+        assert journal.identity == renewed
+
+
+async def test_a_journal_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "j.db")) as old:
+        old.executescript((Path(__file__).parent / "old_journals" / "0001.sql").read_text())
+    async with Journal(tmp_path / "j.db") as journal:
+        assert len(journal.identity) == 32
+        assert [(e.seq, e.device, e.kind) for e in journal.outbox()] == [
+            (41, "default/a", "twin"),
+            (42, "default/a", "state"),
+        ]
+        assert journal.records("default/a")["x"].shown.actual == TwinValue("7")
+        assert 0.0 <= journal.oldest_change_age() < 60.0, "their time is not known: they count as new"
+        put(journal, {"x": record("8", 8)}, ["x"])
+        await journal.flush()
+        assert journal.outbox()[-1].seq == 43
+
+
+async def test_what_is_private_is_remembered_and_not_told(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.db") as journal:
+        records = {"x": record("1"), "secret": record("2")}
+        changed = {name: known.with_versions() for name, known in records.items()}
+        journal.put("default/a", records, changed, {"secret"})
+        assert journal.records("default/a") == records, "before the commit"
+        await journal.flush()
+        journal.put("default/a", {"secret": record("3")}, {"secret": record("3").with_versions()}, {"secret"})
+        await journal.flush()
+        (entry,) = journal.outbox()
+        assert "secret" not in entry.body
+    async with Journal(tmp_path / "j.db") as journal:
+        assert journal.records("default/a") == {"x": record("1"), "secret": record("3")}
+
+
+async def test_nothing_is_read_from_the_outbox_before_it_is_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "QUICK", 0.0)
+    grown: list[int] = []
+    async with Journal(tmp_path / "j.db") as journal:
+        sync = journal._sync
+
+        async def slow() -> None:
+            assert journal._db.in_transaction
+            assert journal.outbox() == [], "written, not committed"
+            await sync()
+
+        monkeypatch.setattr(journal, "_sync", slow)
+        journal.on_grown = lambda: grown.append(len(journal.outbox()))
+        put(journal, {"x": record("1")}, ["x"])
+        await journal.flush()
+        assert grown == [1]
+
+
+async def test_a_confirmed_change_leaves_soon_without_another_commit(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.db") as journal:
+        put(journal, {"x": record("1")}, ["x"])
+        await journal.flush()
+        journal.trim(1)
+        async with asyncio.timeout(5):
+            while journal.outbox_depth:
+                await asyncio.sleep(0.01)
+        assert journal.trimmed == 1

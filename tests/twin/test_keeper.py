@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from device_models import AccessMode, DataType, Device, Property
 from twin import journal as journal_module
-from twin.documents import MsgTwin, TwinValue
+from twin.documents import MsgTwin, TwinValue, TwinVersion, TypeMetadata
 from twin.journal import Journal
 from twin.keeper import Keeper
 from twin.refused import BadRequest, Refused
@@ -186,3 +187,67 @@ async def test_a_device_declared_while_the_disk_fails_is_kept_when_it_is_back(
         shown = kept.get("default/pump")
     async with keeper(tmp_path, PUMP, VALVE) as later:
         assert later.get("default/pump") == shown
+
+
+def wish(value: str, cloud: int, edge: int = 0) -> MsgTwin:
+    return MsgTwin(expected=TwinValue(value), metadata=TypeMetadata("int"), expected_version=TwinVersion(cloud, edge))
+
+
+def told(journal: Journal) -> list[dict[str, MsgTwin]]:
+    return [msgspec.json.decode(entry.body, type=dict[str, MsgTwin]) for entry in journal.outbox()]
+
+
+async def test_what_is_kept_against_the_cloud_is_told_again(tmp_path: Path) -> None:
+    async with keeper(tmp_path, PUMP) as kept:
+        kept.update("default/pump", {"speed": MsgTwin(expected=TwinValue("5"))})
+        kept.update("default/pump", {"speed": MsgTwin(expected=TwinValue("6"))})
+        kept.cloud_update("default/pump", {"speed": wish("9", 3, 1)})
+        journal = kept._journal
+        await journal.flush()
+        last = told(journal)[-1]["speed"]
+        assert (last.expected.value, last.expected_version) == ("6", TwinVersion(0, 2))  # type: ignore[union-attr]
+
+
+async def test_a_wish_that_cannot_be_gives_way(tmp_path: Path) -> None:
+    async with keeper(tmp_path, PUMP) as kept:
+        kept.update("default/pump", {"speed": MsgTwin(expected=TwinValue("5"))})
+        kept.insist("default/pump", ["speed", "unknown"])
+        kept.cloud_update("default/pump", {"speed": wish("9", 1, 1)})
+        await kept._journal.flush()
+        assert kept.get("default/pump")["speed"].expected.value == "5"  # type: ignore[index, union-attr]
+        assert [t["speed"].expected_version for t in told(kept._journal)] == [
+            TwinVersion(0, 1),
+            TwinVersion(0, 2),
+            TwinVersion(0, 2),
+        ]
+
+
+async def test_a_property_that_is_not_reported_to_the_cloud_is_told_once_it_may_be(tmp_path: Path) -> None:
+    private = replace(PUMP, properties=(replace(SPEED, report_to_cloud=False),))
+    async with keeper(tmp_path, private) as kept:
+        kept.update("default/pump", {"speed": report("1"), "other": report("2")})
+        await kept._journal.flush()
+        assert [set(body) for body in told(kept._journal)] == [{"other"}]
+        kept.report_all()
+        await kept._journal.flush()
+        assert [set(body) for body in told(kept._journal)] == [{"other"}, {"other"}]
+        kept.declare([PUMP])
+        await kept._journal.flush()
+        assert told(kept._journal)[-1]["speed"].actual.value == "1"  # type: ignore[union-attr]
+    async with keeper(tmp_path, PUMP) as kept:
+        assert kept.get("default/pump")["speed"].actual.value == "1"  # type: ignore[index, union-attr]
+
+
+async def test_everything_is_told_anew(tmp_path: Path) -> None:
+    async with keeper(tmp_path, PUMP, VALVE) as kept:
+        kept.update("default/pump", {f"p{n}": report(str(n)) for n in range(45)})
+        kept.set_state("default/valve", "online")
+        await kept._journal.flush()
+        before = kept._journal.outbox_depth
+        kept.report_all()
+        await kept._journal.flush()
+        again = kept._journal.outbox()[before:]
+        assert [entry.kind for entry in again] == ["twin"] * 3 + ["state"]
+        twins = [msgspec.json.decode(e.body, type=dict[str, MsgTwin]) for e in again if e.kind == "twin"]
+        assert sum(map(len, twins)) == 45
+        assert all(t.actual_version == TwinVersion(0, 1) for body in twins for t in body.values())

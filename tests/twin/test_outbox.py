@@ -87,3 +87,32 @@ async def test_past_the_bound_the_latest_stays_and_the_rest_is_counted(
         assert journal.outbox_depth == len(bodies)
         if every == 1:
             assert journal.outbox_depth <= max(limit, 3) + 3
+
+
+async def test_past_the_age_the_latest_stays_and_the_rest_is_counted(tmp_path: Path) -> None:
+    now = [1_000.0]
+    async with Journal(tmp_path / "j.db", outbox_age=60.0, clock=lambda: now[0]) as journal:
+        for n in range(1, 11):
+            put(journal, {"x": record(n)}, ["x"])
+            await journal.flush()
+        put(journal, {"y": record(1)}, ["y"])
+        await journal.flush()
+        now[0] += 50
+        assert (journal.outbox_depth, journal.oldest_change_age()) == (11, 50.0)
+        now[0] += 20
+        for n in range(11, 31):
+            put(journal, {"x": record(n)}, ["x"])
+            await journal.flush()
+        seqs = [entry.seq for entry in journal.outbox()]
+        assert seqs == [11, *range(12, 32)], "what is old and not the latest is folded, what is young stays"
+        assert journal.folded == 10
+        assert journal.oldest_change_age(11) == 0.0
+
+
+async def test_the_end_is_read_newest_first(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "j.db") as journal:
+        for n in range(1, 6):
+            put(journal, {"x": record(n)}, ["x"])
+        await journal.flush()
+        assert [e.seq for e in journal.newest_changes(after=2, limit=2)] == [5, 4]
+        assert [e.seq for e in journal.newest_changes(after=4)] == [5]
