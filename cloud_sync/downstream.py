@@ -31,6 +31,8 @@ from twin.documents import MsgTwin
 __all__ = ["Downstream"]
 
 _ERROR_CHARACTERS = 300
+_PERHAPS = 0
+"""The version of an object that was sent for the first time and not confirmed: the edge may have it, or not."""
 
 
 class Downstream:
@@ -124,31 +126,39 @@ class Downstream:
     async def _offer_objects(self) -> None:
         node = self._link.node
         wanted = await self._shown(self._registry.wanted(node))
-        for step in plan(wanted, self._believed(await self._registry.confirmed(node), wanted)):
+        confirmed = await self._registry.confirmed(node)
+        for step in plan(wanted, self._believed(confirmed, wanted)):
+            if step.message.route.operation == "insert" and step.key not in confirmed:
+                await self._registry.confirm(node, step.key, _held(step.message)._replace(version=_PERHAPS))
             self._bring(step.key, step.message, step.before)
 
     def _believed(self, confirmed: Mapping[str, Held], wanted: Sequence[StoredObject]) -> dict[str, Held]:
-        """What the edge has once all that is on its way has arrived, as far as that makes a difference: what is being
-        deleted is to be inserted anew, and what was brought in vain is to be deleted."""
-        believed = dict(confirmed)
+        """What the edge has once all that is on its way has arrived, so that what is being deleted is inserted anew,
+        and what was brought but never confirmed is inserted again, or deleted."""
         kept = {one.key for one in wanted}
+        believed = {key: held for key, held in confirmed.items() if held.version != _PERHAPS or key not in kept}
         for key, message in self._under_way.items():
             if message.route.operation == "delete":
                 believed.pop(key, None)
-            elif key not in kept:
-                believed.setdefault(key, _held(message))
         return believed
 
     async def _offer_wishes(self) -> None:
-        devices = {device.id: device for device in self._registry.devices_of(self._link.node)}
-        opened = await self._log.open_wishes(devices)
         if self._link.plain:
-            for device in await self._shown([devices[device_id] for device_id in opened]):
-                update = device_object(Kind.DEVICE, "update", device.namespace, device.name, device.object)
-                self._bring(device.key, update)
-        else:
-            for device_id, values in opened.items():
-                self._wish(device_id, values)
+            await self._offer_wishes_in_devices()
+            return
+        devices = [device.id for device in self._registry.devices_of(self._link.node)]
+        for device_id, values in (await self._log.open_wishes(devices)).items():
+            self._wish(device_id, values)
+
+    async def _offer_wishes_in_devices(self) -> None:
+        devices = {one.id: one for one in self._registry.wanted(self._link.node) if one.kind == DEVICE}
+        opened = await self._log.open_wishes(devices)
+        for device in await self._shown([devices[device_id] for device_id in opened]):
+            earlier = self._under_way.get(device.key)
+            operation = "insert" if earlier and earlier.route.operation == "insert" else "update"
+            self._bring(
+                device.key, device_object(Kind.DEVICE, operation, device.namespace, device.name, device.object)
+            )
 
     def _wish(self, device_id: str, values: Mapping[str, MsgTwin]) -> None:
         if self._wished.get(device_id) != values:
@@ -161,7 +171,8 @@ class Downstream:
         earlier = self._under_way.get(key)
         if earlier is not None and _same(earlier, message):
             return
-        if before is not None and self._link.plain:
+        again = earlier is not None and earlier.route.operation == message.route.operation
+        if before is not None and self._link.plain and not again:
             self._delivery.offer_unacknowledged(before)
         self._delivery.offer(key, message)
         self._under_way[key] = message

@@ -56,6 +56,10 @@ class Presence:
         """Write what is new now. Raises `StoreError`, and keeps what is not written."""
         while self._news:
             node, seen = next(iter(self._news.items()))
+            if (
+                self._registry.node(node) is None
+            ):  # its certificate is ours: it has enrolled before the store was lost
+                await self._registry.add_node(node)
             await self._registry.presence(node, connected=seen.connected, plain=seen.plain, address=seen.address)
             if self._news.get(node) == seen:
                 del self._news[node]
