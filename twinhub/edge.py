@@ -188,6 +188,7 @@ def _link_settings(cloud: CloudSettings) -> LinkSettings:
         compression=cloud.compression,
         drain_rate=cloud.drain_rate,
         ping_seconds=cloud.ping_seconds,
+        longest_pause=cloud.retry_seconds,
         logs=cloud.logs,
     )
 

@@ -62,6 +62,8 @@ class CloudSettings(msgspec.Struct, frozen=True, rename="camel"):
     """Changes a second of a backlog at most, so that it does not crowd out what is new."""
     ping_seconds: float = 10
     """A link that stays silent for two of these is taken for broken."""
+    retry_seconds: float = 15
+    """The longest pause between two attempts to reach the cloud."""
     outbox_days: float = 30
     """Changes older than that are folded to the newest value of each property."""
     logs: bool = True
