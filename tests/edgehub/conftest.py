@@ -12,7 +12,7 @@ from edge_site import NODE, PUMP, QUICK, Edge, Open, QuietBus
 from stub_cloud import StubCloud, joined
 
 from cloud_sync.authority import Authority
-from device_models import Device
+from device_models import Device, ProtocolSchema
 from edgehub.edge_hub import EdgeHub
 from edgehub.identity import Identity
 from edgehub.settings import LinkSettings
@@ -49,6 +49,7 @@ def edge(tmp_path: Path, authority: Authority) -> Open:
         *,
         settings: LinkSettings = QUICK,
         local: Sequence[Device] = (PUMP,),
+        protocols: Mapping[str, ProtocolSchema] | None = None,
         documents: Mapping[str, Any] | None = None,
         **limits: Any,
     ) -> AsyncIterator[Edge]:
@@ -69,7 +70,7 @@ def edge(tmp_path: Path, authority: Authority) -> Open:
                 hub_side=hub_side,
                 catalogue=store,
                 declare=declare,
-                protocols={},
+                protocols=protocols or {},
                 settings=settings,
             )
             running = Edge(journal, keeper, store, bus, link, local)
