@@ -31,6 +31,8 @@ from twin.documents import MsgTwin
 __all__ = ["Downstream"]
 
 _ERROR_CHARACTERS = 300
+_SETTLE = 0.05
+"""Seconds for which changes of the registry are collected."""
 _PERHAPS = 0
 """The version of an object that was sent for the first time and not confirmed: the edge may have it, or not."""
 
@@ -61,9 +63,10 @@ class Downstream:
     # ---- what happens
 
     def objects_changed(self) -> None:
-        """Something in the registry may have changed for this node."""
+        """Something in the registry may have changed for this node, and probably more is about to: objects are often
+        applied together, and followed by the wishes they carry."""
         self._objects_changed = True
-        self._wake.set()
+        asyncio.get_running_loop().call_later(_SETTLE, self._wake.set)
 
     def wishes_changed(self) -> None:
         """A desired value of one of its devices was set."""
