@@ -212,8 +212,10 @@ class Delivery:
         waiting: OrderedDict[_Place, _Entry] = OrderedDict()
         for entry in self._flight.values():
             place = self._number() if entry.key is None else entry.key
-            waiting[place] = self._waiting.pop(place, _Entry(entry.key, entry.message, entry.since))
-        waiting.update(self._waiting)
+            waiting[place] = _Entry(entry.key, entry.message, entry.since)
+        for place, entry in self._waiting.items():
+            entry.since = waiting[place].since if place in waiting else entry.since
+            waiting[place] = entry
         self._waiting = waiting
         self._flight.clear()
         self._late.clear()

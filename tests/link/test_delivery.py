@@ -271,6 +271,19 @@ def test_a_new_connection_begins_again_in_the_old_order():
     assert down.oldest(4.0) == 4.0
 
 
+def test_a_new_connection_begins_with_the_newest_of_what_was_under_way_and_of_what_waits():
+    for offered_before in (True, False):
+        down = Delivery(plain=False, window=3)
+        for version in (1, 2):
+            down.offer("a", device("a", version))
+            down.due(0.0)
+        if offered_before:
+            down.offer("a", device("a", 3))
+        down.restart()
+        assert said(down.due(1.0)) == [("a", "update", "3" if offered_before else "2")]
+        assert down.oldest(4.0) == 4.0
+
+
 # ---- bounds
 
 
