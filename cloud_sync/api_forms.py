@@ -147,7 +147,7 @@ class Reading(Struct, frozen=True):
 
 
 class Readings(Struct, frozen=True):
-    """In the order they were made. Where there are more, `next` and `skip` say where to go on: `next` as `since`."""
+    """By time. Where there are more, `next` and `skip` say where to go on: `next` as `since`."""
 
     readings: list[Reading]
     next: int = 0

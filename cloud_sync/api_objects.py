@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
+
 from aiohttp import web
 
 from cloud_sync import api_forms as forms
 from cloud_sync import api_views as views
 from cloud_sync.api_request import Refused, answer, body, similar
+from cloud_sync.desired import desired
 from cloud_sync.hub_server import HubServer
 from cloud_sync.registry import Registry
-from cloud_sync.stored import DEVICE, MODEL, Applied
-from cloud_sync.twin_log import TwinLog
+from cloud_sync.stored import DEVICE, MODEL, Applied, StoredObject
+from cloud_sync.twin_log import Latest, TwinLog
 
 __all__ = ["ObjectRoutes"]
 
@@ -35,22 +39,31 @@ class ObjectRoutes:
         if len(objects) > OBJECTS:
             raise Refused(413, f"{len(objects):,} objects; the most is {OBJECTS:,}", "send them in parts")
         applied = await self._registry.apply(objects)
-        for one in applied:
-            await self._follow(one)
+        await self._follow(one for one in applied if one.key.startswith(f"{DEVICE}/") and one.outcome != "refused")
         return answer(forms.Outcomes([self._outcome(one) for one in applied]))
 
-    async def _follow(self, applied: Applied) -> None:
-        """What an applied device means for its twin: its new home, and desired values that are new or edited."""
-        kind, _, device = applied.key.partition("/")
-        stored = self._registry.device(device) if kind == DEVICE else None
-        if stored is None:
-            return
-        if applied.moved_from is not None:
-            await self._log.rehome(device, stored.node)
-        if applied.wishes:
-            await self._log.wish(stored.node, device, applied.wishes)
-        if applied.wishes or applied.moved_from is not None:
-            self._server.wished([device])
+    async def _follow(self, applied: Iterable[Applied]) -> None:
+        """What applied devices mean for their twins: a new home, and desired values that are new or edited. Those
+        that are unchanged are looked at too, so that applying again completes what was cut off."""
+        devices = [(one, stored) for one in applied if (stored := self._registry.device(_id(one))) and stored.node]
+        known = await self._log.latest(stored.id for _, stored in devices)
+        changed = await asyncio.gather(*(self._impose(one, stored, known.get(stored.id)) for one, stored in devices))
+        self._server.wished(device for device in changed if device)
+
+    async def _impose(self, applied: Applied, stored: StoredObject, known: Latest | None) -> str | None:
+        """Returns the device if its twin has changed."""
+        twin = known.twin if known else {}
+        never = {
+            name: value
+            for name, value in desired(stored.object).items()
+            if name not in twin or twin[name].expected is None
+        }
+        moved = known is not None and known.node != stored.node
+        if moved:
+            await self._log.rehome(stored.id, stored.node)
+        if wishes := never | dict(applied.wishes):
+            await self._log.wish(stored.node, stored.id, wishes)
+        return stored.id if moved or wishes else None
 
     def _outcome(self, applied: Applied) -> forms.Applied:
         conditions = self._registry.conditions(applied.key) if applied.outcome != "refused" else []
@@ -70,3 +83,7 @@ class ObjectRoutes:
         if kind == DEVICE:
             await self._log.forget(name)
         return answer({"deleted": f"{kind}/{name}"})
+
+
+def _id(applied: Applied) -> str:
+    return applied.key.partition("/")[2]

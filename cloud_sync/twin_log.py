@@ -119,7 +119,8 @@ class TwinLog(ABC):
     async def readings(
         self, device: str, name: str, *, since: int, until: int, limit: int = 1000
     ) -> Sequence[Reading]:
-        """The readings with since ≤ time < until (Unix ms), in the order they were made, at most `limit`."""
+        """The readings with since ≤ time < until (Unix ms), by time, those of one moment in the order they were made,
+        at most `limit`."""
 
     @abstractmethod
     async def at(self, device: str, name: str, time: int) -> Reading | None:

@@ -228,7 +228,7 @@ class SqliteTwinLog(TwinLog):
     ) -> Sequence[Reading]:
         query = (
             "SELECT time, source_time, quality, value, reason FROM reading"
-            " WHERE property = ? AND time >= ? AND time < ? ORDER BY number LIMIT ?"
+            " WHERE property = ? AND time >= ? AND time < ? ORDER BY time, number LIMIT ?"
         )
         return [Reading(*row) for row in self._rows(query, (self._id(device, name), since, until, limit))]
 

@@ -43,7 +43,7 @@ PORT = 10002
 LARGEST_ANSWER = 64 * 1024 * 1024
 """Bytes."""
 LONGEST_MESSAGE = 1_000
-OBJECTS = 1_000
+OBJECTS = 500
 """Objects sent at once."""
 
 
@@ -102,7 +102,7 @@ class CloudClient:
         return self._ask("GET", f"twins/{device}", Twin)
 
     def readings(self, device: str, name: str, *, since: int, until: int) -> Iterator[Reading]:
-        """The readings with since ≤ time < until (Unix milliseconds), in the order they were made."""
+        """The readings with since ≤ time < until (Unix milliseconds), by time."""
         path = f"twins/{device}/{_quoted(name)}/readings"
         page = self._ask("GET", path, Readings, query={"since": since, "until": until})
         yield from page.readings

@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 import aiohttp
 import pytest
 from aiohttp import web
-from cloud_sync.registry import Registry
-from cloud_sync.twin_log_sqlite import SqliteTwinLog
 from enrolment_server import HOSTS, node_identity
 
 from cloud_sync.api import PREFIX, api
@@ -26,9 +24,11 @@ from cloud_sync.authority import Authority
 from cloud_sync.https import serving
 from cloud_sync.hub_server import HubServer
 from cloud_sync.node_logs import NodeLogs
+from cloud_sync.registry import Registry
 from cloud_sync.tls import bootstrap_context, hub_context
 from cloud_sync.tokens import Tokens
 from cloud_sync.twin_log import Change, TwinLog
+from cloud_sync.twin_log_sqlite import SqliteTwinLog
 from link.contents import LogLine
 from link.enrolment import JoinToken
 from twin.documents import DeviceState, MsgTwin, TwinValue, TwinVersion, TypeMetadata, ValueMetadata
@@ -225,6 +225,31 @@ async def test_a_desired_value_of_a_manifest_is_a_wish_when_it_is_new_or_edited(
     assert await desired(cloud) == "1300"
 
 
+async def test_what_was_cut_off_is_completed_by_applying_again(cloud: Cloud) -> None:
+    await cloud.registry.apply([MODEL, device(desired="1250")])  # and no wish, as if the cloud had died in between
+    assert [one["outcome"] for one in await cloud.apply(MODEL, device(desired="1250"))] == ["unchanged"] * 2
+    assert await desired(cloud) == "1250"
+    await cloud.registry.apply([device(node="paint-shop", desired="1250")])
+    await cloud.apply(device(node="paint-shop", desired="1250"))
+    await cloud.log.take("paint-shop", JOURNAL, [Change(1, "default/pump", speed("1200", 1, 1000))])
+    assert (await cloud.get("twins/default/pump"))["node"] == "paint-shop"
+
+
+async def test_a_device_that_an_edge_gave_up_can_be_declared_for_another(cloud: Cloud) -> None:
+    await cloud.registry.declare_at_edge("press-shop", MODEL)
+    await cloud.registry.declare_at_edge("press-shop", device())
+    await cloud.report(("1200", 1, 1000))
+    await cloud.registry.declared_at_edge("press-shop", [])
+    await cloud.apply(MODEL, device(node="paint-shop", desired="900"))
+    await cloud.log.take("paint-shop", JOURNAL, [Change(1, "default/pump", speed("1300", 1, 2000))])
+    shown = await cloud.get("twins/default/pump")
+    assert (shown["node"], shown["twin"]["speed"]["actual"]["value"], shown["unmet"]) == (
+        "paint-shop",
+        "1300",
+        ["set-point"],
+    )
+
+
 async def desired(cloud: Cloud) -> str:
     twin = (await cloud.get("twins/default/pump"))["twin"]
     value: str = twin["set-point"]["expected"]["value"]
@@ -292,7 +317,7 @@ async def test_readings_since_and_at(cloud: Cloud) -> None:
 @pytest.mark.parametrize("limit", [1, 2, 3, 5])
 async def test_pages_of_readings_lose_none(cloud: Cloud, limit: int) -> None:
     await cloud.apply(MODEL, device())
-    times = [1000, 2000, 2000, 3000, 4000]
+    times = [1000, 3000, 2000, 2000, 4000]  # the edge's clock was set back
     await cloud.report(*((str(number), number, at) for number, at in enumerate(times, start=1)))
     found, since, skip = [], 0, 0
     while True:
@@ -301,7 +326,7 @@ async def test_pages_of_readings_lose_none(cloud: Cloud, limit: int) -> None:
         since, skip = page["next"], page["skip"]
         if not since:
             break
-    assert found == ["1", "2", "3", "4", "5"]
+    assert found == ["1", "3", "4", "2", "5"]
 
 
 async def test_lists_come_in_pages(cloud: Cloud) -> None:
