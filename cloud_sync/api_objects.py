@@ -18,7 +18,7 @@ from cloud_sync.twin_log import Latest, TwinLog
 
 __all__ = ["ObjectRoutes"]
 
-OBJECTS = 5_000
+OBJECTS = 1_000
 """Objects in one request."""
 
 

@@ -26,8 +26,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 BODY_BYTES = 16 * 1024 * 1024
 BODY_SECONDS = 60.0
 """Within which a body must have arrived."""
-PAGE = 1_000
-"""Entries of one page, at most and by default."""
+PAGE = 200
+"""Entries of one page, at most and by default: more would hold up the links for too long."""
 LARGEST_NUMBER = 2**53
 
 

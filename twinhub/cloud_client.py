@@ -43,7 +43,7 @@ PORT = 10002
 LARGEST_ANSWER = 64 * 1024 * 1024
 """Bytes."""
 LONGEST_MESSAGE = 1_000
-OBJECTS = 500
+OBJECTS = 100
 """Objects sent at once."""
 
 
