@@ -25,20 +25,31 @@ from twin.journal import Journal
 from twin.keeper import Keeper
 from twin.outbox import OutboxEntry
 
-__all__ = ["BusSession"]
+__all__ = ["BusSession", "Retold"]
 
 logger = logging.getLogger("edgehub")
+
+
+class Retold:
+    """Across connections: what was put into the outbox again for a cloud that forgot it."""
+
+    def __init__(self) -> None:
+        self.behind = 0
+        """Everything stands in the outbox behind this number, for as long as nothing more is trimmed."""
 
 
 class BusSession:
     """`run` drains until the connection is lost."""
 
-    def __init__(self, connection: Connection, journal: Journal, keeper: Keeper, pace: Pace, counts: Counts) -> None:
+    def __init__(
+        self, connection: Connection, journal: Journal, keeper: Keeper, pace: Pace, counts: Counts, retold: Retold
+    ) -> None:
         self._connection = connection
         self._journal = journal
         self._keeper = keeper
         self._pace = pace
         self._counts = counts
+        self._retold = retold
         self._window = Window()
         self._uplink = Uplink(plain=False, after=connection.welcome.resume, window=self._window)
         self._unsent: deque[OutboxEntry] = deque()
@@ -69,8 +80,9 @@ class BusSession:
             )  # fmt: skip
             await _stored(self._journal.renew_identity())
             raise Closed("the journal has a new identity")
-        if resume < self._journal.trimmed:
+        if resume < self._journal.trimmed != self._retold.behind:
             logger.info("the cloud does not know what this edge told before: it is told everything anew")
+            self._retold.behind = self._journal.trimmed
             self._keeper.report_all()
             await _stored(self._journal.flush())
         if resume:

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from typing import Any, Self
 
 from device_models import Device, ProtocolSchema
-from edgehub.bus_session import BusSession
+from edgehub.bus_session import BusSession, Retold
 from edgehub.channel import Channel, Closed, Serve
 from edgehub.cloud_objects import CloudObjects
 from edgehub.connection import Connection, Unreachable, open_connection
@@ -77,6 +77,7 @@ class EdgeHub:
         self._downlink = Downlink(self._objects, self._wishes, hub_side)
         self._local = LocalDeclarations()
         self._seen = PlainSeen()
+        self._retold = Retold()
         self._bus_session: BusSession | None = None
         self._ours = asyncio.Event()
         """Set while the cloud is one that knows our link."""
@@ -196,7 +197,7 @@ class EdgeHub:
 
     async def _serve_bus(self, connection: Connection) -> None:
         self._check_ours(connection)
-        session = BusSession(connection, self._journal, self._keeper, self._pace, self._counts)
+        session = BusSession(connection, self._journal, self._keeper, self._pace, self._counts, self._retold)
         self._bus_session = session
         try:
             await session.run()

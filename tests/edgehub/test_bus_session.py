@@ -121,6 +121,19 @@ async def test_a_cloud_that_forgot_is_told_everything_anew(edge: Open, cloud: St
         assert second.numbers == [3, 4]
 
 
+async def test_a_forgetful_cloud_that_breaks_off_does_not_fill_the_outbox(edge: Open, cloud: StubCloud) -> None:
+    async with edge(cloud.port) as running:
+        running.report(7)
+        first = await cloud.link(Channel.BUS)
+        await until(lambda: first.reports and not running.journal.outbox_depth)
+        cloud.confirms = False
+        for number in range(2, 6):
+            (await cloud.link(Channel.BUS, number - 1)).cut()
+            link = await cloud.link(Channel.BUS, number)
+            await until(lambda link=link: link.reports)
+            assert link.numbers == [2]
+
+
 async def test_a_journal_put_back_from_a_copy_goes_on_as_a_new_one(
     edge: Open, cloud: StubCloud, caplog: pytest.LogCaptureFixture
 ) -> None:
