@@ -125,6 +125,7 @@ class SqliteTwinLog(TwinLog):
         return known
 
     async def take(self, node: str, journal: str, changes: Sequence[Change], *, history: bool = True) -> None:
+        self._check_home(node, {change.device for change in changes})
         now, reached = self._now(), self._cursor(node, journal)
         for change in changes:
             if change.seq and change.seq <= reached:
@@ -135,11 +136,15 @@ class SqliteTwinLog(TwinLog):
             self._cursors[node, journal] = self._staged.cursors[node, journal] = reached
         await self._durable()
 
+    def _check_home(self, node: str, devices: Iterable[str]) -> None:
+        """Before anything is staged: what raises must have changed nothing."""
+        for device in devices:
+            if (twin := self._find(device)) and twin.node not in ("", node):
+                raise TwinLogError(f"{device} lives at {twin.node}: a report of {node} is not taken")
+
     def _take(self, node: str, journal: str, change: Change, now: int, *, history: bool) -> None:
         self.taken += 1
         twin = self._twin(change.device, node)
-        if twin.node != node:
-            raise TwinLogError(f"{change.device} lives at {twin.node}: a report of {node} is not taken")
         if journal and twin.journal != journal:
             self._begin_anew(twin, journal)
         if isinstance(change.body, DeviceState):
