@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from twin.documents import MsgTwin, TwinValue, TwinVersion
-from twin.machine import DELETED, FIRST, NOTHING, Record
+from twin.documents import MsgTwin, TwinValue
+from twin.machine import DELETED, NOTHING, Record
 
 __all__ = ["EdgeOutcome", "apply"]
 
@@ -21,7 +21,8 @@ class EdgeOutcome:
     """What a report did, by property name."""
 
     after: dict[str, Record] = field(default_factory=dict)
-    """What to remember from now on; only what changed."""
+    """What to remember from now on; only what changed. Versions are as the edge sent them, so that the cloud's next
+    desired value is one above what the edge has."""
     confirmed: set[str] = field(default_factory=set)
     """The edge has the cloud's desired value."""
     lost: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -42,29 +43,34 @@ def apply(known: Mapping[str, Record], sent: Mapping[str, MsgTwin | None]) -> Ed
 def _merge(outcome: EdgeOutcome, name: str, ours: Record, sent: MsgTwin) -> None:
     news_expected = _judge_expected(outcome, name, ours, sent)
     news_actual = _newer_actual(ours, sent)
-    if not news_expected and not news_actual:
+    if not news_expected and not news_actual and not _redeclared(ours, sent):
         outcome.stale.add(name)
         return
     kept = NOTHING if ours.deleted else ours.shown
+    survives = _deleted(sent) and not news_expected and bool(_text(kept.expected))
     shown = MsgTwin(
         sent.expected if news_expected else kept.expected,
         sent.actual if news_actual else kept.actual,
         sent.optional if sent.optional is not None else kept.optional,
-        sent.metadata or kept.metadata,
+        kept.metadata if survives else sent.metadata or kept.metadata,
     )
     outcome.after[name] = Record(
         shown,
         shown.metadata.type if shown.metadata else "",
-        _highest(ours.expected_version, sent.expected_version if news_expected else None),
+        sent.expected_version or ours.expected_version if news_expected else ours.expected_version,
         sent.actual_version or ours.actual_version if news_actual else ours.actual_version,
     )
 
 
 def _judge_expected(outcome: EdgeOutcome, name: str, ours: Record, sent: MsgTwin) -> bool:
-    """Whether the edge's desired value is news; what became of the cloud's is noted."""
+    """Whether the edge's desired value is news; what became of the cloud's is noted.
+
+    A known vector is either one the edge has reported or a wish built on such a one, so a higher number of the cloud
+    in it is a wish that the edge had not seen.
+    """
     theirs, mine = sent.expected_version, ours.expected_version
     if theirs is None:
-        return sent.expected is not None and mine is None
+        return sent.expected is not None and mine is None and sent.expected != ours.shown.expected
     if mine is None:
         return True
     if theirs.edge == mine.edge:
@@ -89,22 +95,27 @@ def _note_loss(outcome: EdgeOutcome, name: str, ours: TwinValue | None, theirs: 
 
 
 def _newer_actual(ours: Record, sent: MsgTwin) -> bool:
-    deleted = sent.metadata is not None and sent.metadata.type == DELETED
-    if sent.actual is None and not deleted:
-        return False
     theirs, mine = sent.actual_version, ours.actual_version
-    if theirs is not None and mine is not None and theirs.edge >= mine.edge:
-        return theirs.edge > mine.edge
-    if ours.shown.actual is None or (theirs is None and deleted):
-        return sent.actual is not None or not ours.deleted
-    return _time(sent.actual) > _time(ours.shown.actual)
+    if sent.actual is None:
+        counted = sent.expected_version or theirs
+        return _deleted(sent) and not counted and not ours.deleted
+    if theirs is not None and (mine is None or theirs.edge > mine.edge):
+        return True
+    if theirs is not None and (ours.deleted or theirs == mine):
+        return False
+    return ours.shown.actual is None or _time(sent.actual) > _time(ours.shown.actual)
 
 
-def _highest(one: TwinVersion | None, other: TwinVersion | None) -> TwinVersion | None:
-    """Above both, so that the cloud's next desired value is above what the edge has."""
-    if one is None or other is None:
-        return one or other
-    return TwinVersion(max(one.cloud, other.cloud), max(one.edge, other.edge))
+def _redeclared(ours: Record, sent: MsgTwin) -> bool:
+    """Only the type, the unit, or whether it may be deleted was changed: no version says so."""
+    same = (sent.expected_version, sent.actual_version) == (ours.expected_version, ours.actual_version)
+    known = (ours.shown.metadata, ours.shown.optional)
+    counted = sent.expected_version or sent.actual_version
+    return same and bool(counted) and sent.metadata is not None and (sent.metadata, sent.optional) != known
+
+
+def _deleted(sent: MsgTwin) -> bool:
+    return sent.metadata is not None and sent.metadata.type == DELETED
 
 
 def _text(value: TwinValue | None) -> str:
@@ -112,4 +123,4 @@ def _text(value: TwinValue | None) -> str:
 
 
 def _time(value: TwinValue | None) -> int:
-    return value.metadata.timestamp if value and value.metadata else FIRST.edge
+    return value.metadata.timestamp if value and value.metadata else 0
