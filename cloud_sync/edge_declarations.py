@@ -10,6 +10,7 @@ import asyncio
 
 from cloud_sync.node_link import NodeLink
 from cloud_sync.registry import Registry
+from cloud_sync.twin_log import TwinLog
 from link import contents
 from link.message import BadFrame, Message
 from link.resources import DECLARED, Kind, parse
@@ -22,9 +23,10 @@ _KINDS = {Kind.DEVICE: "Device", Kind.MODEL: "DeviceModel"}
 class EdgeDeclarations:
     """Of one hub connection."""
 
-    def __init__(self, link: NodeLink, registry: Registry, limit: int, complete: asyncio.Event) -> None:
+    def __init__(self, link: NodeLink, registry: Registry, log: TwinLog, limit: int, complete: asyncio.Event) -> None:
         """`complete` is set when everything the edge declares is in the registry, or was refused."""
-        self._link, self._registry, self._limit, self._complete = link, registry, limit, complete
+        self._link, self._registry, self._log = link, registry, log
+        self._limit, self._complete = limit, complete
         complete.clear()
         self._listed: frozenset[str] | None = None
         self._missing: set[str] = set()
@@ -44,7 +46,11 @@ class EdgeDeclarations:
     async def _list(self, keys: list[str]) -> None:
         if len(keys) > self._limit:
             raise BadFrame(f"{len(keys):,} objects are declared at the edge; the most is {self._limit:,}")
-        await self._registry.declared_at_edge(self._link.node, keys)
+        node = self._link.node
+        before = {one.id for one in self._registry.devices_of(node) if one.origin == node}
+        await self._registry.declared_at_edge(node, keys)
+        for device in before - {one.id for one in self._registry.devices_of(node)}:
+            await self._log.forget(device)
         self._listed = frozenset(keys)
         self._missing = set(keys)
 

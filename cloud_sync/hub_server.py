@@ -216,7 +216,7 @@ class HubServer:
         down = self._downs[link.node] = Downstream(link, registry, log, settings)
         if link.plain:
             return PlainSession(link, registry, log, down, settings).run
-        declarations = EdgeDeclarations(link, registry, settings.declared_limit, self._declared[link.node])
+        declarations = EdgeDeclarations(link, registry, log, settings.declared_limit, self._declared[link.node])
         return HubSession(link, registry, log, down, declarations).run
 
     def _join(self, link: NodeLink) -> None:

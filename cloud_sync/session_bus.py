@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from cloud_sync.homecoming import take
 from cloud_sync.intake import Intake
 from cloud_sync.node_link import NodeLink
 from cloud_sync.registry import Registry
@@ -82,7 +83,7 @@ class BusSession:
                 raise BadFrame("a report of an unknown device came before all devices were declared") from None
 
     async def _take(self, changes: Sequence[Change]) -> None:
-        await self._log.take(self._link.node, self._link.journal, changes)
+        await take(self._registry, self._log, self._link.node, self._link.journal, changes)
 
     async def _confirm(self, reports: Sequence[Message]) -> None:
         await self._link.send([confirm(reports[-1])])

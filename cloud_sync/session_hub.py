@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from cloud_sync.downstream import Downstream
 from cloud_sync.edge_declarations import EdgeDeclarations
+from cloud_sync.homecoming import take
 from cloud_sync.intake import Intake
 from cloud_sync.node_link import NodeLink
 from cloud_sync.registry import Registry
@@ -70,4 +71,4 @@ class HubSession:
             return None
 
     async def _take(self, changes: Sequence[Change]) -> None:
-        await self._log.take(self._link.node, self._link.journal, changes, history=False)
+        await take(self._registry, self._log, self._link.node, self._link.journal, changes, history=False)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cloud_sync.downstream import Downstream
+from cloud_sync.homecoming import take
 from cloud_sync.intake import Intake
 from cloud_sync.node_link import NodeLink
 from cloud_sync.registry import Registry
@@ -71,7 +72,7 @@ class PlainSession:
         return False
 
     async def _take(self, changes: Sequence[Change]) -> None:
-        await self._log.take(self._link.node, "", changes)
+        await take(self._registry, self._log, self._link.node, "", changes)
 
     async def _confirm(self, reports: Sequence[Message]) -> None:
         await self._link.send([confirm(report) for report in reports])

@@ -143,3 +143,31 @@ async def test_two_edges_report_at_the_same_time(cloud: Cloud) -> None:
     for number in range(5):
         assert await values(cloud, f"default/pump-{number}") == [str(seq) for seq in range(1, 50)]
     await until(lambda: not cloud.server.links())
+
+
+async def test_a_device_that_moved_reports_from_its_new_home_even_if_the_log_was_not_told(cloud: Cloud) -> None:
+    await cloud.declare("pump-01")
+    async with cloud.edge(channel=Channel.BUS) as edge:
+        await edge.send(report(1, 1))
+        await edge.receive()
+    await cloud.registry.apply([device("pump-01", "edge-8")])  # and the process ends before it tells the log
+    async with cloud.edge("edge-8", Channel.BUS) as edge:
+        await edge.send(report(1, 2), report(2, 3))
+        assert (await edge.receive()).header.parent_msg_id == "2"
+    assert await values(cloud) == ["1", "2", "3"]
+    assert (await cloud.log.latest([PUMP]))[PUMP].node == "edge-8"
+
+
+async def test_a_device_can_be_given_up_by_one_edge_and_declared_by_another(cloud: Cloud) -> None:
+    keys = ["DeviceModel/default/pump-model", "Device/default/pump-01"]
+    for node in ("edge-7", "edge-8"):
+        async with cloud.edge(node) as hub, cloud.edge(node, Channel.BUS) as bus:
+            await hub.send(declared(keys))
+            await hub.send(declaration(Kind.MODEL, "default", "pump-model", model()))
+            await hub.send(declaration(Kind.DEVICE, "default", "pump-01", device("pump-01", node)))
+            await bus.send(report(1, node))
+            assert (await bus.receive()).header.parent_msg_id == "1"
+            await hub.send(last := declared([]))
+            await hub.receive_where(lambda message: message.header.parent_msg_id == last.header.msg_id)
+    assert await values(cloud) == ["edge-7", "edge-8"]
+    assert await cloud.log.latest([PUMP]) == {}
