@@ -11,6 +11,9 @@ from pathlib import Path
 
 from live_plant import free_port, process, twinhub, wait_for
 
+from cloud_sync.api_forms import Node, Twin
+from twinhub.cloud_client import Address, CloudClient
+
 
 @dataclass
 class LiveCloud:
@@ -59,7 +62,20 @@ class LiveCloud:
 
     def value(self, device: str, name: str) -> str:
         """The reported value as the cloud has it; empty while it has none."""
-        return self.twinhub("get", "twins", device, "--property", name).stdout.strip()
+        twin = next((twin for twin in self._twins() if twin.device == f"default/{device}"), None)
+        actual = twin.twin[name].actual if twin and name in twin.twin else None
+        return (actual.value or "") if actual else ""
+
+    def node(self, name: str) -> Node | None:
+        with self.client() as client:
+            return next((node for node in client.nodes() if node.name == name), None)
+
+    def client(self) -> CloudClient:
+        return CloudClient(Address("localhost", self.port), Path(self.environment["TWINHUB_OPERATOR"]))
+
+    def _twins(self) -> list[Twin]:
+        with self.client() as client:
+            return list(client.twins())
 
     def _starts(self) -> int:
         return self.log.read_text().count("the cloud is at") if self.log.exists() else 0

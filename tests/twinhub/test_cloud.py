@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from live_cloud import LiveCloud, make_cloud
@@ -30,12 +30,12 @@ class BothEnds(NamedTuple):
             yield
 
     def connected(self) -> bool:
-        return NODE in self.cloud.twinhub("get", "nodes").stdout and self.node()["state"] == "connected"
+        node = self.cloud.node(NODE)
+        return node is not None and node.state == "connected"
 
-    def node(self) -> dict[str, Any]:
-        (node,) = json.loads(self.cloud.twinhub("get", "nodes", NODE, "--json").stdout)
-        found: dict[str, Any] = node
-        return found
+    def channels(self) -> set[str]:
+        node = self.cloud.node(NODE)
+        return {link.channel for link in node.links} if node else set()
 
 
 def make_both_ends(scratch: Path) -> BothEnds:
@@ -58,9 +58,7 @@ def both_ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BothEnds]:
 
 
 def test_a_node_is_shown_with_its_links(both_ends: BothEnds) -> None:
-    wait_for(
-        lambda: {"hub", "bus"} <= {link["channel"] for link in both_ends.node()["links"]}, "both channels are open"
-    )
+    wait_for(lambda: both_ends.channels() >= {"hub", "bus"}, "both channels are open")
     header, row = both_ends.cloud.twinhub("get", "nodes").stdout.splitlines()
     assert header.split() == ["NODE", "STATE", "SINCE", "LINKS", "DEVICES", "WAITING", "ADDRESS"]
     assert row.split()[:2] == [NODE, "connected"]
@@ -318,8 +316,9 @@ def test_a_revoked_node_is_cut_off_and_may_join_again(tmp_path: Path) -> None:
         with ends.edge():
             wait_for(ends.connected, "the edge is connected")
             assert ends.cloud.twinhub("revoke", NODE).stdout == f"{NODE} is revoked\n"
-            assert ends.node()["links"] == []
-            assert ends.node()["state"] == "revoked"
+            node = ends.cloud.node(NODE)
+            assert node is not None
+            assert (node.state, node.links) == ("revoked", [])
             wait_for(lambda: "revoked" in ends.plant.log.read_text(), "the edge says why")
         ends.cloud.join(NODE)
         with ends.edge():
