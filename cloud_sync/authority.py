@@ -107,6 +107,12 @@ class Authority:
         period = Period.of(found.certificate)
         return max(0.0, (period.left(self._clock()) - _RENEW_AT) * (period.end - period.start))
 
+    def ends(self) -> dict[str, float]:
+        """When the certificates of the CA (`ca`) and, once there is one, of the servers (`server`) expire."""
+        server = _read(self._folder / "server.pem")
+        ends = {"ca": Period.of(self._ca.certificate).end}
+        return ends | ({"server": Period.of(server.certificate).end} if server else {})
+
     def operator_identity(self) -> Path:
         """The PEM file with which an operator acts: key, certificate, and the CA's by which the cloud is known."""
         path = self._folder / "operator.pem"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -17,7 +16,6 @@ from cloud_sync.hub_server import HubServer
 from cloud_sync.node_link import COUNTS, LinkState
 from cloud_sync.registry import Registry
 from cloud_sync.stored import NodeEntry
-from cloud_sync.twin_log import TwinLog
 from link.handshake import Channel
 
 __all__ = ["CloudMetrics"]
@@ -33,13 +31,28 @@ class _Now(NamedTuple):
     refused_handshakes: int
     certificates: Mapping[str, float]
     nodes: Sequence[NodeEntry]
+    log: Mapping[str, int]
+    ends: Mapping[str, float]
+
+
+class LogCounts(Protocol):
+    """What a log counts."""
+
+    @property
+    def taken(self) -> int: ...
+    @property
+    def lost(self) -> int: ...
+    @property
+    def pruned(self) -> int: ...
+    @property
+    def depth(self) -> int: ...
 
 
 class CloudMetrics(Collector):
     """Make it in the loop of the server; it may be asked from any thread."""
 
     def __init__(
-        self, registry: Registry, log: TwinLog, server: HubServer, authority: Authority | None = None
+        self, registry: Registry, log: LogCounts, server: HubServer, authority: Authority | None = None
     ) -> None:
         self._registry, self._log, self._server, self._authority = registry, log, server, authority
         self._loop = asyncio.get_running_loop()
@@ -50,19 +63,33 @@ class CloudMetrics(Collector):
         yield from _totals(now)
         yield _counter("handshakes_refused", "Connections that were not admitted", now.refused_handshakes)
         yield from _nodes(now)
+        yield from _log(now.log)
+        ends = GaugeMetricFamily(
+            "twinhub_cloud_certificate_end_seconds", "When the cloud's own end, Unix time", labels=["certificate"]
+        )
+        for name, end in now.ends.items():
+            ends.add_metric([name], end)
+        yield ends
 
     def _look(self) -> _Now:
         """The server's tables change while its loop runs: they are read there."""
-        looked: Future[_Now] = Future()
         if _running() is self._loop:
             return self._now()
-        self._loop.call_soon_threadsafe(lambda: looked.set_result(self._now()))
-        return looked.result(_LOOK_SECONDS)
+        return asyncio.run_coroutine_threadsafe(self._now_in_loop(), self._loop).result(_LOOK_SECONDS)
+
+    async def _now_in_loop(self) -> _Now:
+        return self._now()
 
     def _now(self) -> _Now:
         server = self._server
         return _Now(
-            server.links(), server.totals(), server.refused_handshakes, server.certificates(), self._registry.nodes()
+            server.links(),
+            server.totals(),
+            server.refused_handshakes,
+            server.certificates(),
+            self._registry.nodes(),
+            {name: getattr(self._log, name) for name in ("taken", "lost", "pruned", "depth")},
+            self._authority.ends() if self._authority else {},
         )
 
 
@@ -111,6 +138,14 @@ def _nodes(now: _Now) -> Iterator[Metric]:
     for node, end in now.certificates.items():
         ends.add_metric([node], end)
     yield from (nodes, ends)
+
+
+def _log(counts: Mapping[str, int]) -> Iterator[Metric]:
+    yield _counter("changes_taken", "Changes that edges reported and the log took", counts["taken"])
+    yield _counter("wishes_lost", "Desired values that gave way to one set at the edge", counts["lost"])
+    yield _counter("readings_pruned", "Readings that were too old", counts["pruned"])
+    said = "Readings that wait for a commit"
+    yield GaugeMetricFamily("twinhub_cloud_readings_waiting", said, value=counts["depth"])
 
 
 def _state(node: NodeEntry) -> str:

@@ -76,8 +76,13 @@ class SqliteTwinLog(TwinLog):
         """Readings that were too old, since the start."""
         self.taken = 0
         """Changes taken, since the start."""
-        self.depth = 0
+        self.lost = 0
+        """Wishes that gave way to the edge, since the start."""
+
+    @property
+    def depth(self) -> int:
         """Readings staged and not yet committed."""
+        return len(self._staged.readings)
 
     async def __aenter__(self) -> Self:
         try:
@@ -160,6 +165,7 @@ class SqliteTwinLog(TwinLog):
                 self._staged.readings.append((known.id, self._next_reading, *reading))
                 self._next_reading += 1
         lost = twin.report(sent, now)
+        self.lost += len(lost)
         self._staged.lost += [(twin.name, *wish) for _, wish in lost]
 
     # ---- wishes
@@ -302,7 +308,6 @@ class SqliteTwinLog(TwinLog):
         """Until everything staged so far is committed."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._staged.waiting.append(done)
-        self.depth = len(self._staged.readings)
         self._wake.set()
         await done
 
