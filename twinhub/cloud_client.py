@@ -167,13 +167,22 @@ class CloudClient:
         except (OSError, http.client.HTTPException) as error:
             raise CommandError(self._unreachable(error)) from None
         if response.status >= 400:
-            raise CommandError(_refusal(response.status, answer))
+            raise CommandError(self._refusal(response.status, answer))
         try:
             return msgspec.json.decode(answer, type=form)
         except (msgspec.MsgspecError, UnicodeError):
             raise CommandError(
                 f"what answers at {self.address} is no cloud of twinhub, or of another version"
             ) from None
+
+    def _refusal(self, status: int, answer: bytes) -> str:
+        try:
+            failure = msgspec.json.decode(answer, type=Failure)
+        except (msgspec.MsgspecError, UnicodeError):
+            return f"what answers at {self.address} takes no operators ({status}); is it the right port?"
+        return printable(
+            f"{failure.message}; {failure.advice}" if failure.advice else failure.message, LONGEST_MESSAGE
+        )
 
     def _unreachable(self, error: Exception) -> str:
         where = f"the cloud at {self.address}"
@@ -188,8 +197,10 @@ class CloudClient:
                     f"{where} is not the one that {self._credentials} belongs to;"
                     " name the operator.pem of its state directory with --credentials FILE"
                 )
-            case ssl.SSLError():
+            case ssl.SSLError() if "ALERT" in (error.reason or ""):
                 return f"{where} refuses {self._credentials} ({error.reason}); ask for new operator credentials"
+            case ssl.SSLError():
+                return f"what answers at {self.address} does not speak TLS ({error.reason}); is it the right port?"
             case TimeoutError():
                 return f"{where} does not answer within {self._timeout:g} s"
             case OSError() | _:
@@ -213,14 +224,6 @@ def _context(credentials: Path) -> ssl.SSLContext:
     except (ssl.SSLError, OSError) as error:
         raise CommandError(f"{credentials} cannot be used as operator credentials: {error}") from None
     return context
-
-
-def _refusal(status: int, answer: bytes) -> str:
-    try:
-        failure = msgspec.json.decode(answer, type=Failure)
-    except (msgspec.MsgspecError, UnicodeError):
-        return f"the cloud refuses ({status})"
-    return printable(f"{failure.message}; {failure.advice}" if failure.advice else failure.message, LONGEST_MESSAGE)
 
 
 def _quoted(name: str) -> str:

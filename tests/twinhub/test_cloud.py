@@ -235,6 +235,13 @@ def test_credentials_of_another_cloud_are_told_from_no_cloud(both_ends: BothEnds
     assert "twinhub cloud" in done.stderr
 
 
+def test_the_port_of_the_links_is_told_from_that_of_operators(both_ends: BothEnds) -> None:
+    cloud = both_ends.cloud
+    done = twinhub("get", "nodes", "--cloud", f"localhost:{cloud.link_port}", **cloud.environment)
+    assert done.returncode == 1
+    assert "is it the right port?" in done.stderr
+
+
 def test_a_name_that_the_certificate_lacks_is_told(both_ends: BothEnds) -> None:
     done = twinhub("get", "nodes", "--cloud", f"127.0.0.2:{both_ends.cloud.port}", **both_ends.cloud.environment)
     assert done.returncode == 1
