@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any
 
-from edgehub.channel import Closed
 from edgehub.connection import Connection, LinkLost
 from edgehub.counts import Counts
 from edgehub.reports import batch
@@ -66,7 +65,7 @@ class BusSession:
         return self._window.size
 
     async def run(self) -> None:
-        """Raises `LinkLost`, or `Closed` when a new connection has to be made."""
+        """Raises `LinkLost`, also when a new connection has to be made."""
         await self._resume()
         self._journal.on_grown = self._wake.set
         await together(acknowledgements=self._receive(), drain=self._drain())
@@ -79,7 +78,7 @@ class BusSession:
                 "older copy; it goes on as a new one", resume, self._journal.last_seq,
             )  # fmt: skip
             await _stored(self._journal.renew_identity())
-            raise Closed("the journal has a new identity")
+            raise LinkLost("the journal has a new identity")
         if resume < self._journal.trimmed != self._retold.behind:
             logger.info("the cloud does not know what this edge told before: it is told everything anew")
             self._retold.behind = self._journal.trimmed

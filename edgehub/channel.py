@@ -21,6 +21,8 @@ logger = logging.getLogger("edgehub")
 
 Open = Callable[[], Awaitable[Connection]]
 Serve = Callable[[Connection], Coroutine[Any, Any, None]]
+PATIENCE = 5
+"""Failures in a row, of a channel that depends on another, until it is told."""
 STEADY = 10.0
 """Seconds that a connection must hold for the pauses to begin from the shortest again."""
 
@@ -54,13 +56,14 @@ class Channel:
         gate: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """`serve` uses one connection until `LinkLost`, or `Closed`. `gate` is waited for before each connection; a
-        channel that has one is lost and found along with the one it depends on, and does not tell."""
+        channel that has one depends on another, is lost along with that, and tells only what lasts."""
         self._name = name
         self._open = open_
         self._serve = serve
         self._settings = settings
         self._gate = gate
-        self._level = logging.DEBUG if gate else logging.WARNING
+        self._patience = PATIENCE if gate else 1
+        self._failures = 0
         self._renewed = asyncio.Event()
         self._told = ""
         self.state = ChannelState(False, time.time(), False, 0, "not connected yet")
@@ -86,6 +89,7 @@ class Channel:
                     continue
                 if time.monotonic() - began >= STEADY:
                     pauses = self._pauses()
+                    self._failures = 0
             await asyncio.sleep(next(pauses))
 
     def _pauses(self) -> Iterator[float]:
@@ -135,17 +139,18 @@ class Channel:
         return False
 
     def _up(self, connection: Connection) -> None:
-        if self._told:
-            logger.log(min(self._level, logging.INFO), "the link to the cloud is back (%s)", self._name)
-        self._told = ""
+        if self._told and not self._gate:
+            logger.info("the link to the cloud is back (%s)", self._name)
+            self._told = ""
         plain = connection.welcome.plain
         self._renewed.clear()
         self.state = ChannelState(True, time.time(), plain, self.state.connections + 1, "")
 
     def _down(self, trouble: str) -> None:
         """Said once for each reason."""
-        if trouble != self._told:
-            logger.log(self._level, "no link to the cloud (%s): %s; trying again", self._name, trouble)
+        self._failures += 1
+        if trouble != self._told and self._failures >= self._patience:
+            logger.warning("no link to the cloud (%s): %s; trying again", self._name, trouble)
             self._told = trouble
         since = time.time() if self.state.up else self.state.since
         self.state = self.state._replace(up=False, since=since, trouble=trouble)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
 from device_models import Device, ProtocolSchema
+from edgehub.bad_content import BadContent
 from edgehub.bus_session import BusSession, Retold
 from edgehub.channel import Channel, Closed, Serve
 from edgehub.cloud_objects import CloudObjects
@@ -80,7 +82,7 @@ class EdgeHub:
         self._retold = Retold()
         self._bus_session: BusSession | None = None
         self._ours = asyncio.Event()
-        """Set while the cloud is one that knows our link."""
+        """Set while the hub channel is up, to a cloud that knows our link: the others are opened then."""
         self._lines = LogLines(asyncio.get_running_loop())
         self._hub = self._channel(handshake.Channel.HUB, self._serve_hub)
         self._bus = self._channel(handshake.Channel.BUS, self._serve_bus, self._until_ours)
@@ -163,8 +165,8 @@ class EdgeHub:
     async def _carry_out(self) -> None:
         try:
             await self._downlink.carry_out()
-        except StoreError as error:
-            logger.error("wishes of the cloud that are carried out could not be struck off: %s", error)
+        except (StoreError, sqlite3.Error, BadContent) as error:
+            logger.error("wishes of the cloud that waited for their devices wait on: %s", error)
 
     def _channel(
         self, name: handshake.Channel, serve: Serve, gate: Callable[[], Awaitable[None]] | None = None
@@ -189,11 +191,12 @@ class EdgeHub:
             self._counts,
             self._settings,
         )
-        if connection.welcome.plain:
-            self._ours.clear()
-        else:
+        if not connection.welcome.plain:
             self._ours.set()
-        await HubSession(connection, shared).run()
+        try:
+            await HubSession(connection, shared).run()
+        finally:
+            self._ours.clear()
 
     async def _serve_bus(self, connection: Connection) -> None:
         self._check_ours(connection)

@@ -114,6 +114,8 @@ class StubCloud:
         self.resume: Callable[[Hello], int] = lambda _: 0
         self.confirms = True
         """Whether reports are confirmed as they come."""
+        self.turned_away: Channel | None = None
+        """The channel whose connections are ended at once."""
         self.port = 0
         self._server: Server | None = None
 
@@ -168,6 +170,8 @@ class StubCloud:
         hello = Hello.read(socket.request.headers.raw_items())
         link = Link(socket, hello if not self.plain else Hello(hello.node))
         self.links.append(link)
+        if link.hello.channel is self.turned_away:
+            await socket.close(4000, "no room for readings")
         try:
             with suppress(ConnectionClosed):
                 async for frame in socket:

@@ -39,6 +39,29 @@ async def test_a_loss_is_told_once_and_so_is_the_return(
     assert len(told(caplog, "is back")) == 1
 
 
+async def test_a_channel_that_alone_cannot_be_kept_is_told_once(
+    edge: Open, cloud: StubCloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud.turned_away = Channel.BUS
+    async with edge(cloud.port) as running:
+        await cloud.link(Channel.BUS, 8)
+        assert running.link.statistics().channels["hub"].up
+        assert len(told(caplog, "(bus): the cloud closed the link: no room for readings")) == 1
+        cloud.turned_away = None
+        running.report(1)
+        await until(lambda: not running.journal.outbox_depth)
+
+
+async def test_the_other_channels_wait_for_the_hub_s(edge: Open, cloud: StubCloud) -> None:
+    async with edge(cloud.port):
+        await cloud.link(Channel.BUS)
+        cloud.turned_away = Channel.HUB
+        for link in cloud.open():
+            link.cut()
+        await cloud.link(Channel.HUB, 6)
+        assert len([link for link in cloud.links if link.hello.channel is Channel.BUS]) <= 4
+
+
 async def test_an_edge_starts_and_serves_without_its_cloud(edge: Open, cloud: StubCloud) -> None:
     port = cloud.port
     await cloud.stop()
