@@ -23,6 +23,8 @@ class BothEnds(NamedTuple):
     cloud: LiveCloud
     plant: Plant
     identity: Path
+    edge_metrics: int
+    """The port."""
 
     @contextmanager
     def edge(self) -> Iterator[None]:
@@ -39,7 +41,10 @@ class BothEnds(NamedTuple):
 
 
 def make_both_ends(scratch: Path) -> BothEnds:
-    return BothEnds(make_cloud(scratch), make_plant(scratch), scratch / f"identity-{NODE}")
+    ends = BothEnds(make_cloud(scratch), make_plant(scratch), scratch / f"identity-{NODE}", free_port())
+    with (ends.plant.folder / "twinhub.yaml").open("a") as settings:
+        settings.write(f"cloud: {{metricsPort: {ends.edge_metrics}}}\n")
+    return ends
 
 
 @pytest.fixture(scope="module")
@@ -133,12 +138,17 @@ def test_log_lines_of_an_edge(both_ends: BothEnds) -> None:
     assert any(line["level"] == "ERROR" and "tank.yaml" in line["text"] for line in lines)
 
 
-def test_metrics_of_the_cloud(both_ends: BothEnds) -> None:
-    url = f"http://127.0.0.1:{both_ends.cloud.metrics_port}/metrics"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        text = answer.read().decode()
-    assert NODE in text
-    assert "# TYPE twinhub_cloud" in text
+def test_metrics_of_both_ends(both_ends: BothEnds) -> None:
+    in_the_cloud, at_the_edge = metrics(both_ends.cloud.metrics_port), metrics(both_ends.edge_metrics)
+    assert f'node="{NODE}"' in in_the_cloud
+    assert "# TYPE twinhub_cloud" in in_the_cloud
+    assert "# TYPE twinhub_link" in at_the_edge
+
+
+def metrics(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text
 
 
 def test_a_device_declared_in_the_cloud_is_served_at_its_edge(both_ends: BothEnds, tmp_path: Path) -> None:
