@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from cloud_sync.twin_log import LostWish, Reading
 from twin import edge_update
 from twin.documents import DeviceState, MsgTwin, TwinValue, TwinVersion, TypeMetadata, ValueMetadata
-from twin.machine import FIRST, NOTHING, Record
+from twin.machine import DELETED, FIRST, NOTHING, Record
 
 __all__ = ["NOTHING_KNOWN", "KnownProperty", "KnownTwin"]
 
@@ -43,6 +43,8 @@ class KnownProperty:
         if actual is None or (version is not None and version.edge <= self.recorded):
             return None
         self.recorded = version.edge if version else self.recorded
+        if sent.metadata is not None and sent.metadata.type == DELETED:
+            return Reading(now, 0, "bad", None, "deleted")
         said = actual.metadata or ValueMetadata(now)
         return Reading(said.timestamp or now, said.sourceTimestamp, said.quality, actual.value, said.reason)
 
@@ -62,13 +64,20 @@ class KnownTwin:
 
     def begin_anew(self, journal: str) -> None:
         """The edge knows nothing of what was: its numbers begin at one, and it needs the desired values again."""
-        self.journal = journal
+        met, self.journal = bool(self.journal) or self._reported(), journal
+        if journal and not met:
+            return
         for known in self.properties.values():
             record, known.recorded = known.record, 0
             wished = record.expected_version if _text(record.shown.expected) else None
             known.open = wished is not None
             renewed = TwinVersion(wished.cloud + 1, 0) if wished else None
             known.record = replace(record, expected_version=renewed, actual_version=None)
+
+    def _reported(self) -> bool:
+        """Whether an edge has said anything yet: if not, there is nothing to begin anew."""
+        records = [known.record for known in self.properties.values()]
+        return any(r.actual_version or (r.expected_version and r.expected_version.edge) for r in records)
 
     def report(self, sent: Mapping[str, MsgTwin], now: int) -> list[tuple[str, LostWish]]:
         """Take what an edge reports; the properties must be known. Returns the wishes that gave way to it."""

@@ -1,18 +1,20 @@
 """The twin log in an SQLite file: WAL, synchronous FULL, the changes of all edges committed together.
 
-One process has it. Twins in use are kept at hand, but the file is the truth: what could not be committed is
-forgotten, and read again from there.
+One process has it open, which a lock beside the file sees to. Twins in use are kept at hand, but the file is the
+truth: what could not be committed is forgotten, and read again from there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import sqlite3
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +22,7 @@ from typing import Any, Self
 
 import msgspec
 
+from cloud_sync.history import History
 from cloud_sync.known_twins import NOTHING_KNOWN, KnownProperty, KnownTwin
 from cloud_sync.twin_log import Change, Latest, LostWish, Reading, TwinLog, TwinLogError
 from twin.documents import DeviceState, MsgTwin
@@ -36,8 +39,12 @@ AT_HAND = 200_000
 QUICK = 0.005
 """Seconds a disk may take for a commit, on a running average, to be waited for by everybody."""
 PRUNE_EVERY = 10.0
-PRUNED_AT_ONCE = 2_000
+"""Seconds between two looks for readings that are too old; while there are more of them it goes on at once."""
 LOST_WISHES_KEPT = 10
+FORGET_LOST_WISHES = """
+DELETE FROM lost_wish WHERE device = ?1 AND id <=
+    (SELECT id FROM lost_wish WHERE device = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)
+"""
 
 _encode = msgspec.json.Encoder().encode
 _record = msgspec.json.Decoder(MsgTwin).decode
@@ -55,23 +62,28 @@ class _Staged:
     lost: list[tuple[object, ...]] = field(default_factory=list)
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
+    def concerns(self, twin: KnownTwin) -> bool:
+        """Whether something of this device is still to be written."""
+        return twin.name in self.twins or any(known.id in self.properties for known in twin.properties.values())
+
 
 class SqliteTwinLog(TwinLog):
     """`TwinLog` in one file."""
 
     def __init__(self, path: Path, *, history: float = MONTH, clock: Callable[[], float] = time.time) -> None:
         """`history`: for how many seconds readings are kept. `clock` gives Unix seconds."""
-        self._path, self._history, self._clock = path, history, clock
+        self._path, self._age, self._clock = path, history, clock
         self._db: sqlite3.Connection
         self._staged = _Staged()
         self._at_hand: OrderedDict[str, KnownTwin] = OrderedDict()
         self._properties_at_hand = 0
         self._cursors: dict[tuple[str, str], int] = {}
+        self._begun: set[tuple[str, str]] = set()
+        """Nodes and journals of which it was seen to that they begin anew where they do."""
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
         self._sync_seconds = 0.0
         self._closing = False
-        self._prune_after = 0
         self.pruned = 0
         """Readings that were too old, since the start."""
         self.taken = 0
@@ -101,9 +113,16 @@ class SqliteTwinLog(TwinLog):
         await asyncio.gather(self._committer, self._pruner, return_exceptions=True)
         self._thread.shutdown()
         self._db.close()
+        self._lock.close()
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = self._path.with_name(f"{self._path.name}.lock").open("a")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise TwinLogError(f"{self._path} is in use: another cloud process has it open") from error
         self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
@@ -111,7 +130,7 @@ class SqliteTwinLog(TwinLog):
         migrate(self._db, files("cloud_sync") / "schema" / "twin_log")
         self._next_device = self._highest("id", "device") + 1
         self._next_property = self._highest("id", "property") + 1
-        self._next_reading = self._value("SELECT value FROM counter WHERE name = 'reading'", ()) or 1
+        self._history = History(self._db)
 
     def _highest(self, column: str, table: str) -> int:
         found = self._db.execute(f"SELECT max({column}) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
@@ -120,6 +139,8 @@ class SqliteTwinLog(TwinLog):
     # ---- reports
 
     async def cursor(self, node: str, journal: str) -> int:
+        if self._writing.locked() or self._staged.waiting:
+            await self._durable()
         return self._cursor(node, journal)
 
     def _cursor(self, node: str, journal: str) -> int:
@@ -132,12 +153,14 @@ class SqliteTwinLog(TwinLog):
     async def take(self, node: str, journal: str, changes: Sequence[Change], *, history: bool = True) -> None:
         self._check_home(node, {change.device for change in changes})
         now, reached = self._now(), self._cursor(node, journal)
+        if journal and (node, journal) not in self._begun:
+            self._begin(node, journal)
         for change in changes:
             if change.seq and change.seq <= reached:
                 continue
             reached = max(reached, change.seq)
             self._take(node, journal, change, now, history=history)
-        if reached > self._cursors[node, journal]:
+        if journal and reached > self._cursors[node, journal]:
             self._cursors[node, journal] = self._staged.cursors[node, journal] = reached
         await self._durable()
 
@@ -158,12 +181,19 @@ class SqliteTwinLog(TwinLog):
             self._report(twin, change.body, now, history=history)
         self._staged.twins[twin.name] = twin
 
+    def _begin(self, node: str, journal: str) -> None:
+        """All devices of a node whose journal is new begin anew at once: its edge lacks their desired values."""
+        self._begun.add((node, journal))
+        names = self._rows("SELECT name FROM device WHERE node = ? AND journal NOT IN ('', ?)", (node, journal))
+        for (name,) in names:
+            if (twin := self._find(name)) and twin.node == node and twin.journal != journal:
+                self._begin_anew(twin, journal)
+
     def _report(self, twin: KnownTwin, sent: Mapping[str, MsgTwin], now: int, *, history: bool) -> None:
         for name, said in sent.items():
             known = self._property(twin, name)
             if history and (reading := known.reading(said, now)):
-                self._staged.readings.append((known.id, self._next_reading, *reading))
-                self._next_reading += 1
+                self._staged.readings.append(self._history.row(known.id, reading))
         lost = twin.report(sent, now)
         self.lost += len(lost)
         self._staged.lost += [(twin.name, *wish) for _, wish in lost]
@@ -237,18 +267,12 @@ class SqliteTwinLog(TwinLog):
     async def readings(
         self, device: str, name: str, *, since: int, until: int, limit: int = 1000
     ) -> Sequence[Reading]:
-        query = (
-            "SELECT time, source_time, quality, value, reason FROM reading"
-            " WHERE property = ? AND time >= ? AND time < ? ORDER BY time, number LIMIT ?"
-        )
-        return [Reading(*row) for row in self._rows(query, (self._id(device, name), since, until, limit))]
+        with self._reading():
+            return self._history.between(self._id(device, name), since, until, limit)
 
     async def at(self, device: str, name: str, time: int) -> Reading | None:
-        query = (
-            "SELECT time, source_time, quality, value, reason FROM reading"
-            " WHERE property = ? AND time <= ? ORDER BY time DESC, number DESC LIMIT 1"
-        )
-        return next((Reading(*row) for row in self._rows(query, (self._id(device, name), time))), None)
+        with self._reading():
+            return self._history.at(self._id(device, name), time)
 
     def _id(self, device: str, name: str) -> int:
         twin = self._find(device)
@@ -297,9 +321,15 @@ class SqliteTwinLog(TwinLog):
         self._properties_at_hand += len(twin.properties)
 
     def _let_go(self) -> None:
-        """Right after a commit nothing is only at hand, but what was staged meanwhile."""
-        while self._properties_at_hand > AT_HAND and not self._staged.twins and not self._staged.properties:
-            _, twin = self._at_hand.popitem(last=False)
+        """Right after a commit nothing is only at hand, but what was staged meanwhile: that goes to the end."""
+        for _ in range(len(self._at_hand)):
+            if self._properties_at_hand <= AT_HAND:
+                return
+            name, twin = next(iter(self._at_hand.items()))
+            if self._staged.concerns(twin):
+                self._at_hand.move_to_end(name)
+                continue
+            del self._at_hand[name]
             self._properties_at_hand -= len(twin.properties)
 
     # ---- committing
@@ -324,7 +354,7 @@ class SqliteTwinLog(TwinLog):
         try:
             self._write(staged)
             await self._sync()
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ValueError) as error:
             self._forsake(staged, error)
             return
         for done in staged.waiting:
@@ -340,14 +370,13 @@ class SqliteTwinLog(TwinLog):
         )
         rows = (_property_row(*one) for one in staged.properties.values())
         db.executemany("INSERT OR REPLACE INTO property VALUES (?, ?, ?, ?, ?, ?)", rows)
-        if staged.readings:
-            db.executemany("INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?)", staged.readings)
-            db.execute("INSERT OR REPLACE INTO counter VALUES ('reading', ?)", (staged.readings[-1][1] + 1,))
+        self._history.add(staged.readings)
         cursors = ((*key, seq) for key, seq in staged.cursors.items())
         db.executemany("INSERT OR REPLACE INTO cursor VALUES (?, ?, ?)", cursors)
         db.executemany(
             "INSERT INTO lost_wish (device, property, wanted, kept, at) VALUES (?, ?, ?, ?, ?)", staged.lost
         )
+        db.executemany(FORGET_LOST_WISHES, [(device, LOST_WISHES_KEPT) for device in {row[0] for row in staged.lost}])
 
     async def _sync(self) -> None:
         """A disk that is quick is waited for right here: going to a thread and back takes as long."""
@@ -369,6 +398,7 @@ class SqliteTwinLog(TwinLog):
         behind, self._staged = self._staged, _Staged()
         self._at_hand.clear()
         self._cursors.clear()
+        self._begun.clear()
         self._properties_at_hand = 0
         for done in (*staged.waiting, *behind.waiting):
             if not done.done():
@@ -377,39 +407,32 @@ class SqliteTwinLog(TwinLog):
     # ---- old readings
 
     async def _prune_for_ever(self) -> None:
+        more = False
         while True:
-            await asyncio.sleep(PRUNE_EVERY)
-            async with self._writing:
-                try:
-                    self._prune()
-                except sqlite3.Error as error:
-                    logger.error("%s: old readings cannot be removed: %s", self._path, error)
+            await asyncio.sleep(0 if more else PRUNE_EVERY)
+            more = await self._prune_some()
 
-    def _prune(self) -> None:
-        """Of one property after the other, what is too old; a few rows at a time."""
-        before = int((self._clock() - self._history) * 1000)
-        left = PRUNED_AT_ONCE
-        while left > 0:
-            query = "SELECT min(id) FROM property WHERE id > ?"
-            number = self._value(query, (self._prune_after,))
-            if number is None:
-                self._prune_after = 0
-                return
-            gone = self._db.execute(
-                "DELETE FROM reading WHERE property = ?1 AND number IN"
-                " (SELECT number FROM reading WHERE property = ?1 AND time < ?2 LIMIT ?3)",
-                (number, before, left),
-            ).rowcount
+    async def _prune_some(self) -> bool:
+        """One step; whether to go on at once."""
+        async with self._writing:
+            try:
+                gone, more = self._history.prune(int((self._clock() - self._age) * 1000))
+            except sqlite3.Error as error:
+                logger.error("%s: old readings cannot be removed: %s", self._path, error)
+                return False
             self.pruned += gone
-            left -= max(gone, 10)
-            if left > 0:
-                self._prune_after = number
+            return more
 
     # ---- the file
 
     def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        try:
+        with self._reading():
             return self._db.execute(query, values).fetchall()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.Error as error:
             raise TwinLogError(f"{self._path} cannot be read: {error}") from error
 
