@@ -46,9 +46,9 @@ async def outage(devices: int, properties: int, _: Pace) -> list[Row]:
     return [
         Row(f"seconds until {report.backlog:,} changed twins agree", f"{report.backlog_seconds:.1f}", "15"),
         Row("changes/s of the backlog", f"{report.backlog / report.backlog_seconds:,.0f}"),
-        Row(
-            "wrong in the cloud at the end, of twins; folded", f"{wrong} of {devices * properties:,}; {report.folded}"
-        ),
+        Row("wrong in the cloud at the end, of twins", f"{wrong} of {devices * properties:,}", "0"),
+        Row("changes folded", f"{report.folded:,}", "0"),
+        Row(f"seconds until {devices:,} devices were declared before", f"{report.declared_seconds:.1f}"),
     ]
 
 

@@ -53,6 +53,8 @@ class Report:
 
     made: int = 0
     folded: int = 0
+    declared_seconds: float = 0.0
+    """From the first connection until the cloud knew all devices and had the first change."""
     backlog: int = 0
     backlog_seconds: float = 0.0
     live_per_second: float = 0.0
@@ -134,9 +136,11 @@ class Source:
             self._keeper = Keeper(self._journal)
             self._keeper.declare(self._devices)
             self._hub_side = HubSide(NoBus(), self._keeper, self._journal, self._identity.node)
+            began = time.perf_counter()
             async with self._link():
                 await self._make(1)
                 await self._until_confirmed()
+            self._report.declared_seconds = time.perf_counter() - began
             await self._make(backlog)
             began = time.perf_counter()
             async with self._link():

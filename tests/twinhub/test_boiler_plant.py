@@ -177,7 +177,9 @@ def test_the_demo_cuts_its_cable_and_both_ends_agree_afterwards(tmp_path: Path) 
             r"both ends agree, .*; the PLC keeps 75 °C",
             r"the edge recorded ([1-9]\d*) changes; \1 arrived in the cloud, in order",
         )
-        wait_for(lambda: re.search(".*".join(story), screen.read_text(), re.DOTALL), "the whole story")
+        for told in range(1, len(story) + 1):
+            so_far = ".*".join(story[:told])
+            wait_for(lambda so_far=so_far: re.search(so_far, screen.read_text(), re.DOTALL), story[told - 1])
 
 
 def test_the_demo_ends_by_itself_after_its_seconds(tmp_path: Path) -> None:
