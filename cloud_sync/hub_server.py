@@ -48,6 +48,8 @@ _DEFLATE = ServerPerMessageDeflateFactory(
 )
 _QUEUED_FRAMES = 4
 """Frames that may have arrived on a connection before its session has read them."""
+_ACCEPTED_AT_ONCE = 16
+"""Connections whose TLS handshakes begin before those who are connected already have their turn."""
 _NODES_AT_ONCE = 100
 """Nodes whose wishes are read again with one question to the log."""
 
@@ -140,6 +142,7 @@ class HubServer:
             stack.push_async_callback(self._all_gone)
             server = await stack.enter_async_context(self._server())
             self.port = server.sockets[0].getsockname()[1]
+            self._listen_long(server)
             self._stack = stack.pop_all()
         return self
 
@@ -163,7 +166,7 @@ class HubServer:
             self._host,
             self.port,
             ssl=self._context,
-            backlog=settings.backlog,
+            backlog=_ACCEPTED_AT_ONCE,
             create_connection=EdgeConnection,
             process_request=self._admission.request,  # type: ignore[arg-type]
             process_response=answer,  # type: ignore[arg-type]
@@ -178,6 +181,13 @@ class HubServer:
             max_queue=_QUEUED_FRAMES,
             logger=_websockets,
         )
+
+    def _listen_long(self, server: Server) -> None:
+        """To asyncio the backlog is also how many connections it accepts before it looks at anything else; the others
+        of a thousand that come at once shall wait in the system's queue, which is made long here."""
+        for listening in server.sockets:
+            with listening.dup() as same:
+                same.listen(self._settings.backlog)
 
     async def _all_gone(self) -> None:
         """The next process should not believe that they are connected here."""
