@@ -19,6 +19,8 @@ def outage(
     """Goes on with each `next`, as the clock allows. `cable` takes an order, `say` tells the audience; times in
     seconds, `cut_after` from now."""
     start = time.monotonic()
+    while ends.reported(PLACE)[1] is None:  # the edge has just joined
+        yield
     yield from _until(start + max(0.0, cut_after - LEAD))
     yield from _wish(ends, say)
     yield from _until(start + cut_after)
