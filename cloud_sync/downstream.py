@@ -48,6 +48,7 @@ class Downstream:
             window=settings.window,
             resend_after=settings.resend_after if link.plain else settings.resend_after_ours,
             attempts=settings.attempts,
+            limit=settings.queue_limit,
         )
         self._under_way: dict[str, Message] = {}
         """The object offered last, by key, while it is not confirmed."""

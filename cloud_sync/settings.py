@@ -37,6 +37,8 @@ class HubSettings:
     """A message that is not acknowledged is sent so often before it goes to the end of the queue."""
     window: int = 64
     """Messages on their way to a twinhub edge without an acknowledgement; to a plain edge it is one."""
+    queue_limit: int = 10_000
+    """Messages that wait for one edge at a time; what else it is to be brought stays in the registry."""
     reread: float = 5.0
     """Within this time a wish is noticed that another process of the cloud has set."""
     declared_limit: int = 10_000
