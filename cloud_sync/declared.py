@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from cloud_sync.stored import DEVICE, MODEL
 from device_models.load_objects import load_objects
-from twin.store import InvalidKeyError, check_key
+from link.limits import NODE_CHARACTERS
+from twin.store import MAX_KEY, MAX_VALUE, InvalidKeyError, InvalidValueError, check_key, encode
 
 __all__ = ["DECLARED_BY", "Found", "completed", "placed", "read"]
 
@@ -17,6 +18,10 @@ DECLARED_BY = "twinhub.io/declared-by"
 """The annotation of an object declared at an edge; its value is the node."""
 _OURS = frozenset({"uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"})
 """Metadata that the cloud sets, whatever an object says."""
+LONGEST_KEY = MAX_KEY - NODE_CHARACTERS - len("EdgeModel//")
+"""Characters of an object's key, which with the name of a node before it is a key of the store, too."""
+LARGEST = MAX_VALUE - 8 * 1024
+"""Bytes of an object as JSON; in the store there is a little more around it."""
 
 
 class Found(NamedTuple):
@@ -37,6 +42,8 @@ def read(objects: Sequence[Mapping[str, Any]]) -> list[Found]:
 
 
 def _read(one: Mapping[str, Any]) -> list[Found]:
+    if fault := _unfit(one):
+        return [Found(_shown(one), "", None, fault)]
     loaded = load_objects([one], {})
     kept = {key: manifest for key, manifest in loaded.documents.items() if manifest["kind"] in (DEVICE, MODEL)}
     if kept:
@@ -46,18 +53,39 @@ def _read(one: Mapping[str, Any]) -> list[Found]:
 
 
 def _checked(key: str, manifest: Mapping[str, Any]) -> Found:
+    fault = _unfit(manifest) or _unnamed(key, manifest["metadata"])
+    return Found(key, manifest["kind"], None if fault else manifest, fault)
+
+
+def _unfit(one: Any) -> str:
+    """Why the store does not take this object: what it is, how deep or how large; empty = it does."""
+    try:
+        size = len(encode("it", {"": one}))
+    except InvalidValueError as error:
+        return str(error).removeprefix("it..")
+    return f"it has {size:,} bytes; the most is {LARGEST:,}" if size > LARGEST else ""
+
+
+def _unnamed(key: str, metadata: Mapping[str, Any]) -> str:
+    """Why an object cannot have this name."""
+    if not all(isinstance(metadata.get(part, ""), str) for part in ("namespace", "name")):
+        return "write metadata.name and metadata.namespace as text, or no namespace for the default one"
+    if len(key) > LONGEST_KEY:
+        return f"its namespace and name are {len(key) - LONGEST_KEY} characters too long"
     try:
         check_key(key)
     except InvalidKeyError as error:
-        return Found(key, manifest["kind"], None, str(error))
-    return Found(key, manifest["kind"], manifest, "")
+        return str(error)
+    return ""
 
 
 def _shown(one: Any) -> str:
+    """The key, as far as it can be told, for people to read."""
     metadata = one.get("metadata") if isinstance(one, Mapping) else None
     if not isinstance(metadata, Mapping):
         return "an object without metadata"
-    return f"{one.get('kind')}/{metadata.get('namespace', 'default')}/{metadata.get('name')}"[:512]
+    parts = one.get("kind"), metadata.get("namespace", "default"), metadata.get("name")
+    return "/".join(part if isinstance(part, str) else "?" for part in parts)[:512].encode(errors="replace").decode()
 
 
 def placed(manifest: Mapping[str, Any], node: str) -> dict[str, Any]:

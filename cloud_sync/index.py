@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from cloud_sync.stored import DEVICE, MODEL, NodeEntry, StoredObject, model_of
-from twin.store import Entry
+from twin.store import Entry, Event
 
-__all__ = ["EDGE_MODEL", "NODE", "PRESENCE", "TWICE", "Index"]
+__all__ = ["EDGE_MODEL", "NODE", "PREFIXES", "PRESENCE", "TWICE", "Index"]
 
 NODE, PRESENCE = "Node", "Presence"
 EDGE_MODEL = "EdgeModel"
 """`EdgeModel/<node>/<namespace>/<name>`: a model declared at an edge; another edge may declare its own."""
 TWICE = "Twice"
 """`Twice/<node>/<namespace>/<name>`: a device that a node declares although it is declared elsewhere."""
+PREFIXES = (f"{NODE}/", f"{PRESENCE}/", f"{MODEL}/", f"{EDGE_MODEL}/", f"{DEVICE}/", f"{TWICE}/")
+"""Of all keys that are in an index."""
 
 
 class Index:
@@ -36,6 +38,8 @@ class Index:
         self.entries: dict[str, dict[str, Any]] = {}
         """Nodes as they stand in the store, by name."""
         self.presence: dict[str, dict[str, Any]] = {}
+        self._versions: dict[str, int] = {}
+        """Of every entry in here, by its key in the store."""
         self._by_node: defaultdict[str, set[str]] = defaultdict(set)
         self._by_model: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -50,9 +54,9 @@ class Index:
         return (self.devices[device_id] for device_id in self._by_model.get(model_key, ()))
 
     def model_for(self, device: StoredObject) -> StoredObject | None:
-        """A device declared at an edge has the model that is declared there, if there is one."""
+        """The model that is declared at the device's own edge, if there is one: there it goes before the cloud's."""
         key = model_of(device.object)
-        return self.edge_models.get((device.origin, key)) or self.models.get(key)
+        return self.edge_models.get((device.node, key)) or self.models.get(key)
 
     def node(self, name: str) -> NodeEntry | None:
         entry = self.entries.get(name)
@@ -73,7 +77,15 @@ class Index:
 
     # ---- learning; each returns the nodes for which something may have changed
 
+    def learn(self, event: Event) -> set[str]:
+        """Something was written or deleted."""
+        return self.put(event.entry) if event.entry else self.drop(event.key)
+
     def put(self, entry: Entry) -> set[str]:
+        """One that is older than what is known, or the same, changes nothing."""
+        if entry.version <= self._versions.get(entry.key, 0):
+            return set()
+        self._versions[entry.key] = entry.version
         kind, _, rest = entry.key.partition("/")
         match kind:
             case "Device":
@@ -96,6 +108,7 @@ class Index:
         return set()
 
     def drop(self, key: str) -> set[str]:
+        self._versions.pop(key, None)
         kind, _, rest = key.partition("/")
         match kind:
             case "Device":
@@ -119,9 +132,6 @@ class Index:
 
     def _put_device(self, entry: Entry) -> set[str]:
         device = _stored(entry.key, entry)
-        known = self.devices.get(device.id)
-        if known is not None and known.version >= device.version:
-            return set()
         changed = self._drop_device(device.id)
         self.devices[device.id] = device
         self._by_node[device.node].add(device.id)

@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Self
 
 from cloud_sync import declared, desired
 from cloud_sync.index import EDGE_MODEL, NODE, PRESENCE, TWICE, Index
+from cloud_sync.indexed_store import IndexedStore
 from cloud_sync.plan import Held
 from cloud_sync.stored import DEVICE, MODEL, Applied, Condition, NodeEntry, StoredObject, model_of
 from device_models import Device, ProtocolSchema
 from device_models.load_objects import load_objects
-from twin.store import Conflict, Event, Lost, Store
+from twin.store import Conflict, Store
 
 __all__ = ["Registry"]
 
 _SYNC = "Sync"
-_PREFIXES = (f"{NODE}/", f"{PRESENCE}/", f"{MODEL}/", f"{EDGE_MODEL}/", f"{DEVICE}/", f"{TWICE}/")
 _ATTEMPTS = 5
-"""How often a write is decided anew because another process came first."""
+"""How often a write is decided anew because another one came first."""
 
 
 class _Changes:
@@ -58,24 +58,19 @@ class Registry:
     ) -> None:
         """`protocols`: whose devices are checked in full. `clock` gives Unix seconds."""
         self._store, self._protocols, self._clock = store, protocols, clock
-        self._index = Index()
+        self._entries = IndexedStore(store, self._tell)
         self._watchers: set[_Changes] = set()
-        self._reached = 0
-        """The version of the last write that is in the index."""
-        self._awaited: list[tuple[str, int, asyncio.Future[None]]] = []
-        """(key, version; 0 = its delete): writes of ours that are not in the index yet."""
 
     async def __aenter__(self) -> Self:
-        self._watch = self._store.watch()
-        events = await self._watch.__aenter__()
-        await self._read_all()
-        self._follower = asyncio.create_task(self._follow(events), name="registry")
+        await self._entries.__aenter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._follower.cancel()
-        await asyncio.gather(self._follower, return_exceptions=True)
-        await self._watch.__aexit__(None, None, None)
+        await self._entries.__aexit__(*exc)
+
+    @property
+    def _index(self) -> Index:
+        return self._entries.index
 
     # ---- objects
 
@@ -93,7 +88,7 @@ class Registry:
             try:
                 return await self._declare(found.key, found.manifest)
             except Conflict:
-                await self._catch_up()
+                await self._entries.catch_up()
         return Applied(found.key, "refused", "others are changing it at the same time; apply it again")
 
     async def _declare(self, key: str, manifest: Mapping[str, Any]) -> Applied:
@@ -106,7 +101,7 @@ class Registry:
         new = declared.completed(manifest, known.object if known else None, self._clock())
         if new is None:
             return Applied(key, "unchanged", self._remark(key))
-        await self._put(key, {"object": new}, known.version if known else 0)
+        await self._entries.put(key, {"object": new}, known.version if known else 0)
         before = known.object if known else None
         wishes = desired.news(new, before) if key.startswith(f"{DEVICE}/") else {}
         moved = known.node if known and known.node and known.node != new["spec"].get("nodeName", "") else None
@@ -116,8 +111,9 @@ class Registry:
         return "; ".join(condition.message for condition in self.conditions(key))
 
     async def delete(self, key: str) -> bool:
-        """Withdraw what the cloud has declared; returns whether there was anything."""
-        return await self._drop(key)
+        """Withdraw a Device or DeviceModel that the cloud has declared; returns whether there was one."""
+        known = self._known(key)
+        return known is not None and not known.origin and await self._entries.drop(key)
 
     def objects(self, kind: str | None = None) -> list[StoredObject]:
         """What is declared, here and at edges."""
@@ -184,11 +180,11 @@ class Registry:
         models = [key for owner, key in index.edge_models if owner == node and key not in listed]
         twice = [i for i, nodes in index.twice.items() if node in nodes and f"{DEVICE}/{i}" not in listed]
         for key in own:
-            await self._drop(key)
+            await self._entries.drop(key)
         for key in models:
-            await self._drop(f"{EDGE_MODEL}/{node}/{key.partition('/')[2]}")
+            await self._entries.drop(f"{EDGE_MODEL}/{node}/{key.partition('/')[2]}")
         for device_id in twice:
-            await self._drop(f"{TWICE}/{node}/{device_id}")
+            await self._entries.drop(f"{TWICE}/{node}/{device_id}")
 
     async def declare_at_edge(self, node: str, manifest: Mapping[str, Any]) -> str | None:
         """One object declared at this edge. Returns why it is refused, if it is."""
@@ -196,35 +192,42 @@ class Registry:
         if found.problem or found.manifest is None:
             return found.problem
         own = declared.placed(found.manifest, node)
-        _, namespace, name = found.key.split("/")
-        if found.kind == MODEL:
-            return await self._declare_own(f"{EDGE_MODEL}/{node}/{namespace}/{name}", own, node)
-        known = self.device(f"{namespace}/{name}")
-        if known is not None and known.origin != node:
-            await self._put(f"{TWICE}/{node}/{namespace}/{name}", {}, None)
-            return f"it is declared {f'at the edge {known.origin}' if known.origin else 'in the cloud'} already"
-        if node in self._index.twice.get(f"{namespace}/{name}", ()):
-            await self._drop(f"{TWICE}/{node}/{namespace}/{name}")
-        return await self._declare_own(found.key, own, node)
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._declare_own(node, found, own)
+            except Conflict:
+                await self._entries.catch_up()
+        return "others are changing it at the same time"
 
-    async def _declare_own(self, key: str, manifest: Mapping[str, Any], node: str) -> str | None:
+    async def _declare_own(self, node: str, found: declared.Found, own: Mapping[str, Any]) -> str | None:
+        name = found.key.partition("/")[2]
+        if found.kind == DEVICE and (owner := self._owner_beside(node, name)) is not None:
+            if node not in self._index.twice.get(name, ()):
+                await self._entries.put(f"{TWICE}/{node}/{name}", {}, None)
+            return f"it is declared {owner} already"
+        key = f"{EDGE_MODEL}/{node}/{name}" if found.kind == MODEL else found.key
         known = self._known(key, node)
-        new = declared.completed(manifest, known.object if known else None, self._clock())
-        if new is None:
-            return None
-        try:
-            await self._put(key, {"object": new, "origin": node}, known.version if known else 0)
-        except Conflict:
-            return "it was declared elsewhere at the same moment"
+        if new := declared.completed(own, known.object if known else None, self._clock()):
+            await self._entries.put(key, {"object": new, "origin": node}, known.version if known else 0)
+        if found.kind == DEVICE and node in self._index.twice.get(name, ()):
+            await self._entries.drop(f"{TWICE}/{node}/{name}")
         return None
+
+    def _owner_beside(self, node: str, device_id: str) -> str | None:
+        """Where a device is declared, if not at this node."""
+        known = self.device(device_id)
+        if known is None or known.origin == node:
+            return None
+        return f"at the edge {known.origin}" if known.origin else "in the cloud"
 
     # ---- what nodes have
 
     def wanted(self, node: str) -> list[StoredObject]:
-        """What the cloud has to bring to this node: its devices that have a model, and those models."""
-        devices = [d for d in self.devices_of(node) if not d.origin and model_of(d.object) in self._index.models]
-        models = {model_of(device.object) for device in devices}
-        return [*(self._index.models[key] for key in sorted(models)), *devices]
+        """What this node shall have: the devices that are declared in the cloud, and those of their models that there
+        are; one with an origin it has declared itself."""
+        devices = [device for device in self.devices_of(node) if not device.origin]
+        models = {model.key: model for device in devices if (model := self._index.model_for(device))}
+        return [*(model for _, model in sorted(models.items())), *devices]
 
     async def confirmed(self, node: str) -> dict[str, Held]:
         """What this node has confirmed, by key."""
@@ -246,8 +249,8 @@ class Registry:
 
     async def add_node(self, node: str, **info: Any) -> None:
         """An edge has enrolled; `info` is kept with it."""
-        entry = {**self._index.entries.get(node, {}), "added": self._now(), "info": info}
-        await self._put(f"{NODE}/{node}", entry, None)
+        added = {"added": self._now(), "info": info}
+        await self._edit_node(node, lambda entry: entry | added)
 
     def node(self, name: str) -> NodeEntry | None:
         return self._index.node(name)
@@ -257,12 +260,13 @@ class Registry:
 
     async def revoke(self, node: str, serial: str | None = None) -> None:
         """From now on nobody is this node by a certificate made until now; or by this one certificate."""
-        entry = dict(self._index.entries.get(node, {}))
         if serial is None:
-            entry["revokedAt"] = self._now()
+            revoked = {"revokedAt": self._now()}
+            await self._edit_node(node, lambda entry: entry | revoked)
         else:
-            entry["serials"] = sorted({*entry.get("serials", ()), serial})
-        await self._put(f"{NODE}/{node}", entry, None)
+            await self._edit_node(
+                node, lambda entry: entry | {"serials": sorted({*entry.get("serials", ()), serial})}
+            )
 
     def revoked(self, node: str, serial: str, issued_at: float) -> bool:
         """Whether a certificate of this node, or a token, made at `issued_at` (Unix seconds) is revoked."""
@@ -272,7 +276,7 @@ class Registry:
     async def presence(self, node: str, *, connected: bool, plain: bool, address: str) -> None:
         """The node has connected to this process, or left it."""
         seen = {"connected": connected, "plain": plain, "address": address, "since": self._now()}
-        await self._put(f"{PRESENCE}/{node}", seen, None)
+        await self._entries.put(f"{PRESENCE}/{node}", seen, None)
 
     # ---- watching
 
@@ -290,46 +294,18 @@ class Registry:
         for watcher in self._watchers:
             watcher.add(nodes)
 
-    # ---- the store
-
-    async def _follow(self, events: AsyncIterator[Event]) -> None:
-        while True:
+    async def _edit_node(self, node: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """What another one writes at the same time, a revocation above all, is not written over."""
+        key = f"{NODE}/{node}"
+        for attempt in range(_ATTEMPTS):
+            entry = await self._store.get(key)
             try:
-                event = await anext(events)
-            except StopAsyncIteration:
+                await self._entries.put(key, change(entry.value if entry else {}), entry.version if entry else 0)
+            except Conflict:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            else:
                 return
-            except Lost:
-                await self._read_all()
-                self._tell(self._index.entries)
-                continue
-            self._learn(event)
-
-    def _learn(self, event: Event) -> None:
-        """The index changes here only, in the order of the store: what was deleted cannot come back by an event
-        that is late."""
-        if event.key.startswith(_PREFIXES):
-            self._tell(self._index.put(event.entry) if event.entry else self._index.drop(event.key))
-        if event.entry:
-            self._reached = event.entry.version
-        for key, version, done in self._awaited:
-            if not done.done() and (version <= self._reached if version else key == event.key and not event.entry):
-                done.set_result(None)
-
-    async def _read_all(self) -> None:
-        index = Index()
-        for prefix in _PREFIXES:
-            for entry in await self._store.list(prefix):
-                index.put(entry)
-                self._reached = max(self._reached, entry.version)
-        self._index = index
-        for _, _, done in self._awaited:
-            if not done.done():
-                done.set_result(None)
-
-    async def _catch_up(self) -> None:
-        """Another process came first: read what stands there, in case no event tells."""
-        await self._read_all()
-        self._tell(self._index.entries)
 
     def _known(self, key: str, node: str = "") -> StoredObject | None:
         kind, _, rest = key.partition("/")
@@ -338,29 +314,6 @@ class Registry:
         if kind == EDGE_MODEL:
             return self._index.edge_models.get((node, f"{MODEL}/{rest.partition('/')[2]}"))
         return self._index.models.get(key)
-
-    async def _put(self, key: str, value: dict[str, Any], version: int | None) -> None:
-        written = await self._store.put(key, value, version=version)
-        if written > self._reached:
-            with self._awaiting(key, written) as learned:
-                await learned
-
-    async def _drop(self, key: str) -> bool:
-        with self._awaiting(key, 0) as learned:
-            gone = await self._store.delete(key)
-            if gone:
-                await learned
-        return gone
-
-    @contextmanager
-    def _awaiting(self, key: str, version: int) -> Iterator[asyncio.Future[None]]:
-        """Done once this write is in the index, so that whoever wrote sees it."""
-        entry = key, version, asyncio.get_running_loop().create_future()
-        self._awaited.append(entry)
-        try:
-            yield entry[2]
-        finally:
-            self._awaited.remove(entry)
 
     def _now(self) -> int:
         return int(self._clock() * 1000)
