@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path as FilePath
 from typing import Any
@@ -37,5 +38,6 @@ def read_settings(
     return values, report.sorted()
 
 
+@cache
 def _schema(name: str) -> Schema:
     return Schema(json.loads((files("twinhub") / name).read_text()))

@@ -42,8 +42,7 @@ class BothEnds(NamedTuple):
 
 def make_both_ends(scratch: Path) -> BothEnds:
     ends = BothEnds(make_cloud(scratch), make_plant(scratch), scratch / f"identity-{NODE}", free_port())
-    with (ends.plant.folder / "twinhub.yaml").open("a") as settings:
-        settings.write(f"cloud: {{metricsPort: {ends.edge_metrics}}}\n")
+    ends.plant.edit("twinhub.yaml", "cloud:", f"cloud:\n  metricsPort: {ends.edge_metrics}")
     return ends
 
 

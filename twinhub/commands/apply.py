@@ -28,9 +28,10 @@ from twinhub.cloud_manifests import read_objects
 from twinhub.cloud_option import add_cloud_options, connect_cloud
 from twinhub.cloud_rows import condition_lines
 from twinhub.errors import CommandError
-from twinhub.text import plural
+from twinhub.text import plural, printable
 
 STANDARD_INPUT = "-"
+LONGEST_REASON = 500
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,6 +79,7 @@ def _readable(path: str) -> Iterator[tuple[Path, tuple[str, str]]]:
 def _print(applied: list[Applied]) -> None:
     for one in applied:
         kind, _, name = one.key.partition("/")
-        print(f"{kind.lower()} {name} {one.outcome}{': ' if one.message else ''}{one.message}")
+        why = f": {printable(one.message, LONGEST_REASON)}" if one.outcome == "refused" else ""
+        print(f"{kind.lower()} {name} {one.outcome}{why}")
         for line in condition_lines("  but", one.conditions):
             print(line)
