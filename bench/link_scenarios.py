@@ -15,7 +15,7 @@ import msgspec
 from bench import link_edges, link_source, manifests
 from bench.lab import LabError, free_ports
 from bench.link_lab import EXAMPLE, LinkLab
-from bench.processes import Meter, parse_pids
+from bench.processes import Meter, parse_pids, rss
 from bench.scenarios import Pace, Row, cost_rows
 from twinhub.cloud_client import CloudClient
 
@@ -57,7 +57,7 @@ async def idle_edges(count: int, every: float, pace: Pace) -> list[Row]:
     async with LinkLab() as lab:
         nodes = await _light_nodes(lab, count)
         cloud = parse_pids([lab.cloud_pid()])
-        empty = Meter(cloud).stop()["cloud"].rss_mb
+        empty = rss(cloud["cloud"]) / 1e6
         began = time.time()
         crowd = await _crowd(lab, nodes, every)
         up = await _consistent(crowd)
