@@ -23,10 +23,11 @@ _KINDS = {DEVICE: Kind.DEVICE, MODEL: Kind.MODEL}
 
 
 class Held(NamedTuple):
-    """An object that a node has confirmed."""
+    """An object that a node has confirmed, or may have."""
 
     uid: str
     version: int
+    """0 = it was sent, or is being deleted: the node has it or not."""
     object: Mapping[str, Any]
 
 
@@ -40,10 +41,22 @@ class Step(NamedTuple):
 
 
 def plan(wanted: Sequence[StoredObject], confirmed: Mapping[str, Held]) -> list[Step]:
-    """The steps from `confirmed` to `wanted`. No device is ever there without its model and its membership."""
+    """The steps from `confirmed` to `wanted`. No device comes or changes without its model and its membership.
+
+    A model with an origin is at the node already. A device whose model is not among `wanted` is left as it is.
+    """
     objects = {one.key: one for one in wanted}
-    gone = [key for key in confirmed if key not in objects]
-    return [*_removals(gone, confirmed), *_arrivals(objects, confirmed)]
+    ready = {key: one for key, one in objects.items() if one.kind == MODEL or model_of(one.object) in objects}
+    named = {key: model_of(held.object) for key, held in confirmed.items() if key.startswith(f"{DEVICE}/")}
+    kept = {model for key, model in named.items() if key in objects and key not in ready}
+    gone = [key for key in confirmed if key not in objects and key not in kept]
+    in_use = {model for key, model in named.items() if key in ready}
+    sure = {key: held for key, held in confirmed.items() if held.version}
+    return [
+        *_removals((key for key in gone if key not in in_use), confirmed),
+        *_arrivals({key: one for key, one in ready.items() if not one.origin}, sure),
+        *_removals((key for key in gone if key in in_use), confirmed),
+    ]
 
 
 def _removals(gone: Iterable[str], confirmed: Mapping[str, Held]) -> Iterable[Step]:
