@@ -34,7 +34,7 @@ _ERROR_CHARACTERS = 300
 _SETTLE = 0.05
 """Seconds for which changes of the registry are collected."""
 _PERHAPS = 0
-"""The version of an object that was sent for the first time and not confirmed: the edge may have it, or not."""
+"""The version of an object whose first sending, or whose delete, is not confirmed: the edge may have it, or not."""
 
 
 class Downstream:
@@ -132,7 +132,8 @@ class Downstream:
         wanted = await self._shown(self._registry.wanted(node))
         confirmed = await self._registry.confirmed(node)
         for step in plan(wanted, self._believed(confirmed, wanted)):
-            if step.message.route.operation == "insert" and step.key not in confirmed:
+            held = confirmed.get(step.key)
+            if held is None or (step.message.route.operation == "delete" and held.version != _PERHAPS):
                 await self._registry.confirm(node, step.key, _held(step.message)._replace(version=_PERHAPS))
             self._bring(step.key, step.message, step.before)
 

@@ -129,12 +129,14 @@ class Registry:
         return self._index.devices_of(node)
 
     def typed_device(self, device_id: str) -> Device | None:
-        """The device with all its model says; None when it is not known, not complete or wrong."""
+        """The device with all its model says, whether or not its protocol's settings are known here; None when it is
+        not known, not complete or wrong."""
         device = self.device(device_id)
         model = self._index.model_for(device) if device else None
         if device is None or model is None:
             return None
-        return load_objects([model.object, device.object], self._protocols).devices.get(device_id)
+        protocol = device.object["spec"]["protocol"]["protocolName"]
+        return load_objects([model.object, device.object], {protocol: ProtocolSchema()}).devices.get(device_id)
 
     def conditions(self, key: str) -> list[Condition]:
         """What keeps an object from being of use."""
