@@ -495,7 +495,7 @@ def play(world: World, steps: list[tuple[str, int]]) -> None:
     world.settle()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(some(*STEPS, *TROUBLE, "fresh"))
 def test_two_twinhub_ends_end_equal(steps):
     world = OurLink()
@@ -507,7 +507,7 @@ def test_two_twinhub_ends_end_equal(steps):
         assert value in world.edge.accepted | world.cloud.lost, f"the wish for {place} is lost without a word"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(some(*STEPS, *TROUBLE))
 def test_two_ends_of_the_plain_wire_end_equal(steps):
     world = PlainWire()
