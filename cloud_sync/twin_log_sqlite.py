@@ -11,7 +11,6 @@ import fcntl
 import logging
 import sqlite3
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,13 +19,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
-import msgspec
-
 from cloud_sync.history import History
 from cloud_sync.known_twins import NOTHING_KNOWN, KnownProperty, KnownTwin
 from cloud_sync.twin_log import Change, Latest, LostWish, Reading, TwinLog, TwinLogError
+from cloud_sync.twins_at_hand import StagedProperty, TwinsAtHand
 from twin.documents import DeviceState, MsgTwin
-from twin.machine import Record
 from twin.migrations import NewerSchemaError, migrate
 
 __all__ = ["SqliteTwinLog"]
@@ -34,8 +31,6 @@ __all__ = ["SqliteTwinLog"]
 logger = logging.getLogger("cloud_sync")
 
 MONTH = 30 * 24 * 3600.0
-AT_HAND = 200_000
-"""Properties kept in memory; of the devices that were not asked for lately the rest is read when needed."""
 QUICK = 0.005
 """Seconds a disk may take for a commit, on a running average, to be waited for by everybody."""
 PRUNE_EVERY = 10.0
@@ -46,17 +41,13 @@ DELETE FROM lost_wish WHERE device = ?1 AND id <=
     (SELECT id FROM lost_wish WHERE device = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)
 """
 
-_encode = msgspec.json.Encoder().encode
-_record = msgspec.json.Decoder(MsgTwin).decode
-_state = msgspec.json.Decoder(DeviceState).decode
-
 
 @dataclass(slots=True)
 class _Staged:
     """What the next commit takes along."""
 
     twins: dict[str, KnownTwin] = field(default_factory=dict)
-    properties: dict[int, tuple[KnownTwin, str, KnownProperty]] = field(default_factory=dict)
+    properties: dict[int, StagedProperty] = field(default_factory=dict)
     readings: list[tuple[Any, ...]] = field(default_factory=list)
     cursors: dict[tuple[str, str], int] = field(default_factory=dict)
     lost: list[tuple[object, ...]] = field(default_factory=list)
@@ -75,8 +66,6 @@ class SqliteTwinLog(TwinLog):
         self._path, self._age, self._clock = path, history, clock
         self._db: sqlite3.Connection
         self._staged = _Staged()
-        self._at_hand: OrderedDict[str, KnownTwin] = OrderedDict()
-        self._properties_at_hand = 0
         self._cursors: dict[tuple[str, str], int] = {}
         self._begun: set[tuple[str, str]] = set()
         """Nodes and journals of which it was seen to that they begin anew where they do."""
@@ -128,13 +117,8 @@ class SqliteTwinLog(TwinLog):
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA wal_autocheckpoint = 4000")
         migrate(self._db, files("cloud_sync") / "schema" / "twin_log")
-        self._next_device = self._highest("id", "device") + 1
-        self._next_property = self._highest("id", "property") + 1
+        self._at_hand = TwinsAtHand(self._db)
         self._history = History(self._db)
-
-    def _highest(self, column: str, table: str) -> int:
-        found = self._db.execute(f"SELECT max({column}) FROM {table}").fetchone()[0]  # noqa: S608 - our own names
-        return int(found or 0)
 
     # ---- reports
 
@@ -282,55 +266,17 @@ class SqliteTwinLog(TwinLog):
     # ---- twins at hand
 
     def _twin(self, device: str, node: str) -> KnownTwin:
-        twin = self._find(device)
-        if twin is None:
-            twin = KnownTwin(self._next_device, device, node)
-            self._next_device += 1
-            self._keep(twin)
-        elif not twin.node:
-            twin.node = node
-        return twin
-
-    def _property(self, twin: KnownTwin, name: str) -> KnownProperty:
-        known = twin.properties.get(name)
-        if known is None:
-            known = twin.properties[name] = KnownProperty(self._next_property)
-            self._next_property += 1
-            self._properties_at_hand += 1
-        self._staged.properties[known.id] = twin, name, known
-        return known
+        with self._reading():
+            return self._at_hand.get(device, node)
 
     def _find(self, device: str) -> KnownTwin | None:
-        twin = self._at_hand.get(device)
-        if twin is not None:
-            self._at_hand.move_to_end(device)
-            return twin
-        rows = self._rows("SELECT id, node, journal, state, received FROM device WHERE name = ?", (device,))
-        if not rows:
-            return None
-        number, node, journal, state, received = rows[0]
-        twin = KnownTwin(number, device, node, journal, _state(state) if state else None, received)
-        query = "SELECT name, id, record, open, recorded FROM property WHERE device = ?"
-        for name, *row in self._rows(query, (number,)):
-            twin.properties[name] = _property(*row)
-        self._keep(twin)
-        return twin
+        with self._reading():
+            return self._at_hand.find(device)
 
-    def _keep(self, twin: KnownTwin) -> None:
-        self._at_hand[twin.name] = twin
-        self._properties_at_hand += len(twin.properties)
-
-    def _let_go(self) -> None:
-        """Right after a commit nothing is only at hand, but what was staged meanwhile: that goes to the end."""
-        for _ in range(len(self._at_hand)):
-            if self._properties_at_hand <= AT_HAND:
-                return
-            name, twin = next(iter(self._at_hand.items()))
-            if self._staged.concerns(twin):
-                self._at_hand.move_to_end(name)
-                continue
-            del self._at_hand[name]
-            self._properties_at_hand -= len(twin.properties)
+    def _property(self, twin: KnownTwin, name: str) -> KnownProperty:
+        known = self._at_hand.property(twin, name)
+        self._staged.properties[known.id] = twin, name, known
+        return known
 
     # ---- committing
 
@@ -360,16 +306,12 @@ class SqliteTwinLog(TwinLog):
         for done in staged.waiting:
             if not done.done():
                 done.set_result(None)
-        self._let_go()
+        self._at_hand.let_go(self._staged.concerns)  # what was staged meanwhile is only at hand
 
     def _write(self, staged: _Staged) -> None:
         db = self._db
         db.execute("BEGIN IMMEDIATE")
-        db.executemany(
-            "INSERT OR REPLACE INTO device VALUES (?, ?, ?, ?, ?, ?)", map(_device_row, staged.twins.values())
-        )
-        rows = (_property_row(*one) for one in staged.properties.values())
-        db.executemany("INSERT OR REPLACE INTO property VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self._at_hand.write(staged.twins.values(), staged.properties.values())
         self._history.add(staged.readings)
         cursors = ((*key, seq) for key, seq in staged.cursors.items())
         db.executemany("INSERT OR REPLACE INTO cursor VALUES (?, ?, ?)", cursors)
@@ -399,7 +341,6 @@ class SqliteTwinLog(TwinLog):
         self._at_hand.clear()
         self._cursors.clear()
         self._begun.clear()
-        self._properties_at_hand = 0
         for done in (*staged.waiting, *behind.waiting):
             if not done.done():
                 done.set_exception(TwinLogError(f"{self._path} cannot be written: {error}"))
@@ -449,17 +390,3 @@ def _latest(twin: KnownTwin) -> Latest:
     shown = {name: known.record.with_versions() for name, known in alive.items()}
     unmet = frozenset(name for name, known in alive.items() if known.open)
     return Latest(twin.name, twin.node, shown, twin.state, twin.received, unmet)
-
-
-def _property(number: int, record: str, is_open: int, recorded: int) -> KnownProperty:
-    return KnownProperty(number, Record.from_versions(_record(record)), bool(is_open), recorded)
-
-
-def _device_row(twin: KnownTwin) -> tuple[object, ...]:
-    state = _encode(twin.state).decode() if twin.state else ""
-    return twin.id, twin.name, twin.node, twin.journal, state, twin.received
-
-
-def _property_row(twin: KnownTwin, name: str, known: KnownProperty) -> tuple[object, ...]:
-    record = _encode(known.record.with_versions()).decode()
-    return known.id, twin.id, name, record, int(known.open), known.recorded

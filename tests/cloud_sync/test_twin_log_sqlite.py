@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_sync import twin_log_sqlite
+from cloud_sync import twin_log_sqlite, twins_at_hand
 from cloud_sync.twin_log import Change, TwinLogError
 from cloud_sync.twin_log_sqlite import SqliteTwinLog
 from twin.documents import DeviceState, MsgTwin, TwinValue, TwinVersion, TypeMetadata, ValueMetadata
@@ -361,11 +361,11 @@ async def test_a_path_that_cannot_be_used(tmp_path: Path) -> None:
 async def test_devices_out_of_hand_are_read_again(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(twin_log_sqlite, "AT_HAND", 3)
+    monkeypatch.setattr(twins_at_hand, "AT_HAND", 3)
     async with SqliteTwinLog(tmp_path / "twins.db", clock=clock) as log:
         for seq in range(1, 41):
             await take(log, change(seq, str(seq), device=f"default/d{seq % 10}"))
-        assert log._properties_at_hand <= 3
+        assert log._at_hand.properties <= 3
         assert [await values(log, f"default/d{n}") for n in (1, 9)] == [
             [str(n + 10 * k) for k in range(4)] for n in (1, 9)
         ]
