@@ -280,6 +280,12 @@ class Registry:
         seen = {"connected": connected, "plain": plain, "address": address, "since": self._now()}
         await self._entries.put(f"{PRESENCE}/{node}", seen, None)
 
+    async def nobody_connected(self) -> None:
+        """A cloud of one process begins: whoever an earlier process had connected, when it was killed, is away."""
+        for node, seen in list(self._index.presence.items()):
+            if seen.get("connected"):
+                await self._put(f"{PRESENCE}/{node}", {**seen, "connected": False, "since": self._now()}, None)
+
     # ---- watching
 
     @asynccontextmanager

@@ -62,6 +62,7 @@ async def running_cloud(settings: CloudServerSettings, hosts: list[str], state: 
         contexts = hub_context(authority, hosts), bootstrap_context(authority, hosts)
         store = await enter(open_store(state / _CATALOGUES[settings.store]))
         registry = await enter(Registry(store, protocol_schemas()))
+        await registry.nobody_connected()
         log = await enter(SqliteTwinLog(state / "twins.db", history=settings.history_days * DAY))
         tokens = Tokens(store, authority, allow_unbound=settings.allow_unbound_tokens)
         logs = NodeLogs()

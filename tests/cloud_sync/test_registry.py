@@ -399,6 +399,15 @@ async def test_a_revocation_survives_an_enrolment_at_the_same_moment(registry: R
     assert registry.revoked(NODE, "07", START + 100)
 
 
+async def test_who_was_connected_to_a_killed_process_is_away(registry: Registry) -> None:
+    await registry.add_node(NODE)
+    await registry.presence(NODE, connected=True, plain=True, address="10.0.0.1:5")
+    await registry.nobody_connected()
+    entry = registry.node(NODE)
+    assert entry is not None
+    assert (entry.connected, entry.plain, entry.address) == (False, True, "10.0.0.1:5")
+
+
 async def test_presence_is_kept(registry: Registry, store: Store, clock: Clock) -> None:
     await registry.add_node(NODE)
     await registry.presence(NODE, connected=True, plain=True, address="10.0.0.1:5")
