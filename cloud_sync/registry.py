@@ -231,21 +231,24 @@ class Registry:
         models = {model.key: model for device in devices if (model := self._index.model_for(device))}
         return [*(model for _, model in sorted(models.items())), *devices]
 
-    async def confirmed(self, node: str) -> dict[str, Held]:
-        """What this node has confirmed, by key."""
+    async def confirmed(self, node: str, journal: str = "") -> dict[str, Held]:
+        """What this node has confirmed, by key. What it confirmed when it had another journal (empty = the plain wire,
+        which names none) it may have lost with that: version 0."""
         prefix = f"{_SYNC}/{node}/"
         held = {}
         for entry in await self._store.list(prefix):
             value = entry.value
-            held[entry.key.removeprefix(prefix)] = Held(value["uid"], value["version"], value["object"])
+            version = value["version"] if value.get("journal", "") == journal else 0
+            held[entry.key.removeprefix(prefix)] = Held(value["uid"], version, value["object"])
         return held
 
-    async def confirm(self, node: str, key: str, held: Held | None) -> None:
-        """The node has this now; None = it has the object no more."""
+    async def confirm(self, node: str, key: str, held: Held | None, journal: str = "") -> None:
+        """The node, with this journal, has this now; None = it has the object no more."""
         if held is None:
             await self._store.delete(f"{_SYNC}/{node}/{key}")
         else:
-            await self._store.put(f"{_SYNC}/{node}/{key}", {**held._asdict(), "object": dict(held.object)})
+            value = {**held._asdict(), "object": dict(held.object), "journal": journal}
+            await self._store.put(f"{_SYNC}/{node}/{key}", value)
 
     # ---- nodes
 
@@ -284,7 +287,9 @@ class Registry:
         """A cloud of one process begins: whoever an earlier process had connected, when it was killed, is away."""
         for node, seen in list(self._index.presence.items()):
             if seen.get("connected"):
-                await self._put(f"{PRESENCE}/{node}", {**seen, "connected": False, "since": self._now()}, None)
+                await self._entries.put(
+                    f"{PRESENCE}/{node}", {**seen, "connected": False, "since": self._now()}, None
+                )
 
     # ---- watching
 
