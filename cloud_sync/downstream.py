@@ -130,11 +130,12 @@ class Downstream:
     async def _offer_objects(self) -> None:
         node = self._link.node
         wanted = await self._shown(self._registry.wanted(node))
-        confirmed = await self._registry.confirmed(node)
+        confirmed = await self._registry.confirmed(node, self._link.journal)
         for step in plan(wanted, self._believed(confirmed, wanted)):
             held = confirmed.get(step.key)
             if held is None or (step.message.route.operation == "delete" and held.version != _PERHAPS):
-                await self._registry.confirm(node, step.key, _held(step.message)._replace(version=_PERHAPS))
+                perhaps = _held(step.message)._replace(version=_PERHAPS)
+                await self._registry.confirm(node, step.key, perhaps, self._link.journal)
             self._bring(step.key, step.message, step.before)
 
     def _believed(self, confirmed: Mapping[str, Held], wanted: Sequence[StoredObject]) -> dict[str, Held]:
@@ -219,7 +220,7 @@ class Downstream:
         if (last := self._under_way.get(key)) is not None and _same(last, message):
             del self._under_way[key]
         held = None if message.route.operation == "delete" else _held(message)
-        await self._registry.confirm(self._link.node, key, held)
+        await self._registry.confirm(self._link.node, key, held, self._link.journal)
         if held and self._link.plain and key.startswith(f"{DEVICE}/"):
             await self._confirm_values(parse(message.route.resource).id, desired(held.object))
 

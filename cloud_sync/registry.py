@@ -232,8 +232,8 @@ class Registry:
         return [*(model for _, model in sorted(models.items())), *devices]
 
     async def confirmed(self, node: str, journal: str = "") -> dict[str, Held]:
-        """What this node has confirmed, by key. What it confirmed when it had another journal (empty = the plain wire,
-        which names none) it may have lost with that: version 0."""
+        """What this node has confirmed, by key. What it confirmed when it had another journal (empty: the plain wire
+        names none) it may have lost with that: version 0."""
         prefix = f"{_SYNC}/{node}/"
         held = {}
         for entry in await self._store.list(prefix):

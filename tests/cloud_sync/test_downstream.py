@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 import pytest
-from edge_clients import Cloud, device, until
+from edge_clients import JOURNAL, Cloud, device, until
 
 from link.acknowledgement import acknowledge
 from link.message import Message
@@ -55,10 +55,21 @@ async def test_what_comes_back_while_it_is_being_deleted_is_inserted_after_that(
         assert (gone.route.operation, back.route.operation) == ("delete", "insert")
         await edge.send(acknowledge(back))
         await until(lambda: cloud.links()[0].queue == 0)
-    confirmed = await cloud.registry.confirmed("edge-7")
+    confirmed = await cloud.registry.confirmed("edge-7", "" if plain else JOURNAL)
     stored = cloud.registry.device("default/pump-01")
     assert stored is not None
     assert confirmed["Device/default/pump-01"].version == stored.version
+
+
+async def test_an_edge_that_lost_its_disk_is_brought_everything_again(cloud: Cloud) -> None:
+    await cloud.declare("pump-01")
+    for journal in (JOURNAL, "b" * 32):
+        async with cloud.edge(journal=journal) as edge:
+            come = await edge.receive_where(about_pump)
+            assert come.route.operation == "insert"
+            await edge.send(acknowledge(come))
+            await until(lambda: cloud.links()[0].queue == 0)
+        await until(lambda: not cloud.links())
 
 
 async def test_only_the_newest_of_an_object_is_sent(cloud: Cloud) -> None:

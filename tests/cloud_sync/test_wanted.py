@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cloud_sync.plan import Held
 from cloud_sync.registry import Registry
 from device_models import ProtocolSchema
 from twin.store import open_store
@@ -71,3 +72,11 @@ async def test_settings_that_do_not_fit_or_are_not_known_are_a_condition_and_no_
     typed = registry.typed_device("default/pump-01")
     assert typed is not None
     assert typed.properties[0].writable
+
+
+async def test_what_a_node_confirmed_with_another_journal_it_may_have_lost(registry: Registry) -> None:
+    held = Held("uid", 7, {})
+    await registry.confirm("press-shop", PUMP, held, "a" * 32)
+    assert await registry.confirmed("press-shop", "a" * 32) == {PUMP: held}
+    for another in ("b" * 32, ""):
+        assert await registry.confirmed("press-shop", another) == {PUMP: held._replace(version=0)}
