@@ -49,7 +49,7 @@ SCENARIOS: dict[str, Scenario] = {
     "idle: 100 slaves, 1 tag, every 1,000 ms": partial(scenarios.idle, 100, 1),
     "link rate: 100 devices, 1 property": partial(link_scenarios.rate, 100, 1),
     "link rate: 1,000 devices, 10 properties": partial(link_scenarios.rate, 1000, 10),
-    "link outage: 10,000 devices, 10 properties": partial(link_scenarios.outage, 10_000, 10),
+    "link outage: 2,000 devices, 50 properties": partial(link_scenarios.outage, 2_000, 50),
     "link edges: 5,000, 1 report a minute": partial(link_scenarios.idle_edges, 5000, 60),
     "link storm: 1,000 edges": partial(link_scenarios.storm, 1000),
     "link wish: 300 times": partial(link_scenarios.wish, 300),
