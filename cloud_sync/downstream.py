@@ -57,6 +57,7 @@ class Downstream:
         self._confirmed: list[tuple[str, Message]] = []
         """Not yet written down."""
         self._objects_changed = self._wishes_changed = True
+        self._settling: asyncio.TimerHandle | None = None
         self._full = False
         self._wake = asyncio.Event()
         link.waiting = self._waiting
@@ -67,7 +68,12 @@ class Downstream:
         """Something in the registry may have changed for this node, and probably more is about to: objects are often
         applied together, and followed by the wishes they carry."""
         self._objects_changed = True
-        asyncio.get_running_loop().call_later(_SETTLE, self._wake.set)
+        if self._settling is None:
+            self._settling = asyncio.get_running_loop().call_later(_SETTLE, self._settled)
+
+    def _settled(self) -> None:
+        self._settling = None
+        self._wake.set()
 
     def wishes_changed(self) -> None:
         """A desired value of one of its devices was set."""
