@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from cloud_sync.twin_log import LostWish, Reading
+from cloud_sync.twin_log import Latest, LostWish, Reading
 from twin import edge_update
 from twin.documents import DeviceState, MsgTwin, TwinValue, TwinVersion, TypeMetadata, ValueMetadata
 from twin.machine import DELETED, FIRST, NOTHING, Record
@@ -48,6 +48,14 @@ class KnownProperty:
         said = actual.metadata or ValueMetadata(now)
         return Reading(said.timestamp or now, said.sourceTimestamp, said.quality, actual.value, said.reason)
 
+    def counted(self, sent: MsgTwin) -> bool:
+        """Whether the history is beyond this number, or has another value by it."""
+        version, known = sent.actual_version, self.record
+        if version is None or version.edge > self.recorded:
+            return False
+        same = version == known.actual_version
+        return version.edge < self.recorded or (same and _text(sent.actual) != _text(known.shown.actual))
+
 
 @dataclass(slots=True)
 class KnownTwin:
@@ -78,6 +86,25 @@ class KnownTwin:
         """Whether an edge has said anything yet: if not, there is nothing to begin anew."""
         records = [known.record for known in self.properties.values()]
         return any(r.actual_version or (r.expected_version and r.expected_version.edge) for r in records)
+
+    def forget(self) -> None:
+        """The device is gone; what is left are the names of its properties, under which its readings are kept."""
+        self.node, self.state, self.journal, self.received = "", None, "", 0
+        for known in self.properties.values():
+            known.record, known.open, known.recorded = NOTHING_KNOWN, False, 0
+
+    def latest(self) -> Latest:
+        """What it is now, as a log tells it."""
+        alive = {name: known for name, known in self.properties.items() if not known.record.deleted}
+        shown = {name: known.record.with_versions() for name, known in alive.items()}
+        unmet = frozenset(name for name, known in alive.items() if known.open)
+        return Latest(self.name, self.node, shown, self.state, self.received, unmet)
+
+    def counts_anew(self, sent: Mapping[str, MsgTwin]) -> bool:
+        """Whether a report that comes in its turn has numbers of an earlier one: the edge has forgotten the device
+        meanwhile, as when its declaration went and came back."""
+        known = self.properties
+        return any(name in known and known[name].counted(twin) for name, twin in sent.items())
 
     def report(self, sent: Mapping[str, MsgTwin], now: int) -> list[tuple[str, LostWish]]:
         """Take what an edge reports; the properties must be known. Returns the wishes that gave way to it."""

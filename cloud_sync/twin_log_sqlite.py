@@ -13,14 +13,14 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
 from cloud_sync.history import History
-from cloud_sync.known_twins import NOTHING_KNOWN, KnownProperty, KnownTwin
+from cloud_sync.known_twins import KnownProperty, KnownTwin
 from cloud_sync.twin_log import Change, Latest, LostWish, Reading, TwinLog, TwinLogError
 from cloud_sync.twins_at_hand import StagedProperty, TwinsAtHand
 from twin.documents import DeviceState, MsgTwin
@@ -51,6 +51,7 @@ class _Staged:
     readings: list[tuple[Any, ...]] = field(default_factory=list)
     cursors: dict[tuple[str, str], int] = field(default_factory=dict)
     lost: list[tuple[object, ...]] = field(default_factory=list)
+    forgotten: list[tuple[str]] = field(default_factory=list)
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
     def concerns(self, twin: KnownTwin) -> bool:
@@ -72,7 +73,7 @@ class SqliteTwinLog(TwinLog):
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
         self._sync_seconds = 0.0
-        self._closing = False
+        self._closing = self._failing = False
         self.pruned = 0
         """Readings that were too old, since the start."""
         self.taken = 0
@@ -130,8 +131,8 @@ class SqliteTwinLog(TwinLog):
     def _cursor(self, node: str, journal: str) -> int:
         known = self._cursors.get((node, journal))
         if known is None:
-            known = self._value("SELECT seq FROM cursor WHERE node = ? AND journal = ?", (node, journal)) or 0
-            self._cursors[node, journal] = known
+            rows = self._rows("SELECT seq FROM cursor WHERE node = ? AND journal = ?", (node, journal))
+            known = self._cursors[node, journal] = rows[0][0] if rows else 0
         return known
 
     async def take(self, node: str, journal: str, changes: Sequence[Change], *, history: bool = True) -> None:
@@ -162,16 +163,18 @@ class SqliteTwinLog(TwinLog):
         if isinstance(change.body, DeviceState):
             twin.state, twin.received = change.body, now
         else:
+            if change.seq and twin.counts_anew(change.body):
+                self._begin_anew(twin, journal)
             self._report(twin, change.body, now, history=history)
         self._staged.twins[twin.name] = twin
 
     def _begin(self, node: str, journal: str) -> None:
         """All devices of a node whose journal is new begin anew at once: its edge lacks their desired values."""
-        self._begun.add((node, journal))
         names = self._rows("SELECT name FROM device WHERE node = ? AND journal NOT IN ('', ?)", (node, journal))
         for (name,) in names:
             if (twin := self._find(name)) and twin.node == node and twin.journal != journal:
                 self._begin_anew(twin, journal)
+        self._begun.add((node, journal))
 
     def _report(self, twin: KnownTwin, sent: Mapping[str, MsgTwin], now: int, *, history: bool) -> None:
         for name, said in sent.items():
@@ -229,15 +232,17 @@ class SqliteTwinLog(TwinLog):
         twin = self._find(device)
         if twin is None:
             return
-        twin.node, twin.state, twin.journal, twin.received = "", None, "", 0
-        for name, known in twin.properties.items():
-            known.record, known.open, known.recorded = NOTHING_KNOWN, False, 0
-            self._staged.properties[known.id] = twin, name, known
-        self._staged.twins[device] = twin
+        twin.forget()
+        self._stage(twin)
+        self._staged.forgotten.append((device,))
         await self._durable()
 
     def _begin_anew(self, twin: KnownTwin, journal: str) -> None:
         twin.begin_anew(journal)
+        self._stage(twin)
+
+    def _stage(self, twin: KnownTwin) -> None:
+        """All of it."""
         self._staged.twins[twin.name] = twin
         for name, known in twin.properties.items():
             self._staged.properties[known.id] = twin, name, known
@@ -246,7 +251,7 @@ class SqliteTwinLog(TwinLog):
 
     async def latest(self, devices: Iterable[str]) -> Mapping[str, Latest]:
         found = {device: twin for device in devices if (twin := self._find(device)) and twin.node}
-        return {device: _latest(twin) for device, twin in found.items()}
+        return {device: twin.latest() for device, twin in found.items()}
 
     async def readings(
         self, device: str, name: str, *, since: int, until: int, limit: int = 1000
@@ -266,12 +271,16 @@ class SqliteTwinLog(TwinLog):
     # ---- twins at hand
 
     def _twin(self, device: str, node: str) -> KnownTwin:
-        with self._reading():
+        try:
             return self._at_hand.get(device, node)
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from error
 
     def _find(self, device: str) -> KnownTwin | None:
-        with self._reading():
+        try:
             return self._at_hand.find(device)
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from error
 
     def _property(self, twin: KnownTwin, name: str) -> KnownProperty:
         known = self._at_hand.property(twin, name)
@@ -282,6 +291,8 @@ class SqliteTwinLog(TwinLog):
 
     async def _durable(self) -> None:
         """Until everything staged so far is committed."""
+        if self._closing:
+            raise TwinLogError(f"{self._path} is closed")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._staged.waiting.append(done)
         self._wake.set()
@@ -303,6 +314,9 @@ class SqliteTwinLog(TwinLog):
         except (sqlite3.Error, OSError, ValueError) as error:
             self._forsake(staged, error)
             return
+        if self._failing:
+            self._failing = False
+            logger.info("%s is written again", self._path)
         for done in staged.waiting:
             if not done.done():
                 done.set_result(None)
@@ -318,6 +332,7 @@ class SqliteTwinLog(TwinLog):
         db.executemany(
             "INSERT INTO lost_wish (device, property, wanted, kept, at) VALUES (?, ?, ?, ?, ?)", staged.lost
         )
+        db.executemany("DELETE FROM lost_wish WHERE device = ?", staged.forgotten)
         db.executemany(FORGET_LOST_WISHES, [(device, LOST_WISHES_KEPT) for device in {row[0] for row in staged.lost}])
 
     async def _sync(self) -> None:
@@ -334,8 +349,10 @@ class SqliteTwinLog(TwinLog):
 
     def _forsake(self, staged: _Staged, error: Exception) -> None:
         """Nothing of it is true, nor of what was staged behind it meanwhile."""
-        logger.error("%s cannot be written: %s", self._path, error)
-        if self._db.in_transaction:
+        if not self._failing:
+            self._failing = True
+            logger.error("%s cannot be written: %s", self._path, error)
+        with suppress(sqlite3.Error):  # there may be nothing to take back
             self._db.execute("ROLLBACK")
         behind, self._staged = self._staged, _Staged()
         self._at_hand.clear()
@@ -375,18 +392,10 @@ class SqliteTwinLog(TwinLog):
         try:
             yield
         except sqlite3.Error as error:
-            raise TwinLogError(f"{self._path} cannot be read: {error}") from error
+            raise self._unreadable(error) from error
 
-    def _value(self, query: str, values: tuple[object, ...]) -> Any:
-        rows = self._rows(query, values)
-        return rows[0][0] if rows else None
+    def _unreadable(self, error: sqlite3.Error) -> TwinLogError:
+        return TwinLogError(f"{self._path} cannot be read: {error}")
 
     def _now(self) -> int:
         return int(self._clock() * 1000)
-
-
-def _latest(twin: KnownTwin) -> Latest:
-    alive = {name: known for name, known in twin.properties.items() if not known.record.deleted}
-    shown = {name: known.record.with_versions() for name, known in alive.items()}
-    unmet = frozenset(name for name, known in alive.items() if known.open)
-    return Latest(twin.name, twin.node, shown, twin.state, twin.received, unmet)

@@ -177,6 +177,32 @@ async def test_the_first_report_of_a_wished_device_does_not_open_the_wish_again(
     assert await log.open_wishes([PUMP]) == {}
 
 
+async def test_a_device_that_the_edge_forgot_meanwhile_counts_anew(log: SqliteTwinLog) -> None:
+    sent = await log.wish(NODE, PUMP, {"mode": "auto"})
+    await log.confirm(PUMP, sent)
+    await take(log, *(change(seq, str(seq)) for seq in range(1, 6)))
+    await take(log, change(6, "98", edge=1, time=START - DAY), change(7, "99", edge=2, time=START - DAY + 1))
+    assert await shown(log) == {"mode": ("auto", None), "speed": (None, "99")}
+    assert sorted(map(str, await values(log))) == ["1", "2", "3", "4", "5", "98", "99"]
+    assert (await log.open_wishes([PUMP])).keys() == {PUMP}
+
+
+async def test_a_device_that_the_edge_forgot_after_one_report_counts_anew(log: SqliteTwinLog) -> None:
+    await take(log, change(1, "10"))
+    await take(log, change(2, "20", edge=1, time=START + 50))
+    assert await values(log) == ["10", "20"]
+    assert await shown(log) == {"speed": (None, "20")}
+
+
+async def test_what_is_told_again_is_no_other_reading(log: SqliteTwinLog) -> None:
+    """As after a desired value that the edge refused: the reported side comes along as it is."""
+    await take(log, change(1, "10"), change(2, "11"))
+    await take(log, change(3, "11", edge=2, time=START + 99))
+    await log.take(NODE, FIRST_JOURNAL, [change(0, "13", edge=4)], history=False)
+    await take(log, change(4, "12", edge=3), change(5, "13", edge=4), change(6, "13", edge=4))
+    assert await values(log) == ["10", "11", "12", "13"]
+
+
 # ---- wishes
 
 
@@ -248,7 +274,10 @@ async def test_a_device_that_moves_begins_anew_with_its_wishes_open(log: SqliteT
 async def test_a_device_that_goes_leaves_its_readings(log: SqliteTwinLog) -> None:
     await log.wish(NODE, PUMP, {"speed": "7"})
     await take(log, change(1, "10"))
+    await take(log, Change(2, PUMP, {"speed": expected("3", 0, 1)}))
+    assert len(await log.lost_wishes(PUMP)) == 1
     await log.forget(PUMP)
+    assert await log.lost_wishes(PUMP) == []
     assert await log.latest([PUMP]) == {}
     assert await log.open_wishes([PUMP]) == {}
     assert await values(log) == ["10"]
@@ -336,6 +365,64 @@ async def test_what_cannot_be_stored_is_told_and_forgotten(log: SqliteTwinLog) -
     log._db.execute("PRAGMA query_only = OFF")
     await take(log, change(2, "11"))
     assert await values(log) == ["10", "11"]
+
+
+async def test_it_is_said_once_when_the_file_cannot_be_written_and_once_when_it_can(
+    log: SqliteTwinLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "cloud_sync")
+    log._db.execute("PRAGMA query_only = ON")
+    for _ in range(3):
+        with pytest.raises(TwinLogError, match="cannot be written"):
+            await take(log, change(1, "10"))
+    log._db.execute("PRAGMA query_only = OFF")
+    for seq in range(1, 4):
+        await take(log, change(seq, "10"))
+    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
+
+
+async def test_a_disk_that_is_full_is_told_and_what_came_before_stays(log: SqliteTwinLog) -> None:
+    await take(log, change(1, "10"))
+    pages = log._db.execute("PRAGMA page_count").fetchone()[0]
+    log._db.execute(f"PRAGMA max_page_count = {pages + 4}")
+    wide = [change(seq, str(seq) * 9_000) for seq in range(2, 9)]
+    outcomes = await asyncio.gather(
+        take(log, *wide), log.wish(NODE, VALVE, {"speed": "x" * 64_000}), return_exceptions=True
+    )
+    assert all(isinstance(outcome, TwinLogError) for outcome in outcomes)
+    assert await values(log) == ["10"]
+    assert await log.open_wishes([VALVE]) == {}
+    assert await log.cursor(NODE, FIRST_JOURNAL) == 1
+    log._db.execute(f"PRAGMA max_page_count = {2**30}")
+    await take(log, *wide)
+    assert len(await values(log)) == 8
+
+
+async def test_a_file_that_was_lost_meanwhile_keeps_nobody_waiting(tmp_path: Path) -> None:
+    async with SqliteTwinLog(tmp_path / "twins.db") as log:
+        await take(log, change(1, "10"))
+        log._db.close()
+        for _ in range(2):
+            async with asyncio.timeout(5):
+                with pytest.raises(TwinLogError, match="cannot be"):
+                    await take(log, change(2, "11"))
+
+
+async def test_a_log_that_is_closed_keeps_nobody_waiting(tmp_path: Path) -> None:
+    async with SqliteTwinLog(tmp_path / "twins.db") as log:
+        await take(log, change(1, "10"))
+    async with asyncio.timeout(5):
+        with pytest.raises(TwinLogError):
+            await take(log, change(2, "11"))
+
+
+async def test_who_is_cancelled_while_waiting_harms_nobody(log: SqliteTwinLog) -> None:
+    waiting = [asyncio.create_task(take(log, change(seq, str(seq)))) for seq in range(1, 4)]
+    await asyncio.sleep(0)
+    waiting[1].cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    await take(log, *(change(seq, str(seq)) for seq in range(1, 5)))
+    assert await values(log) == ["1", "2", "3", "4"]
 
 
 async def test_text_that_is_not_unicode_harms_nobody_for_long(log: SqliteTwinLog) -> None:
