@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 from cloud_sync.stored import DEVICE, MODEL
 from device_models.load_objects import load_objects
 from link.limits import NODE_CHARACTERS
+from twin.rules import Rules
 from twin.store import MAX_KEY, MAX_VALUE, InvalidKeyError, InvalidValueError, check_key, encode
 
-__all__ = ["DECLARED_BY", "Found", "completed", "placed", "read"]
+__all__ = ["DECLARED_BY", "Found", "completed", "key_of", "placed", "read"]
 
 DECLARED_BY = "twinhub.io/declared-by"
 """The annotation of an object declared at an edge; its value is the node."""
@@ -22,6 +23,8 @@ LONGEST_KEY = MAX_KEY - NODE_CHARACTERS - len("EdgeModel//")
 """Characters of an object's key, which with the name of a node before it is a key of the store, too."""
 LARGEST = MAX_VALUE - 8 * 1024
 """Bytes of an object as JSON; in the store there is a little more around it."""
+
+PROPERTIES = Rules().properties
 
 
 class Found(NamedTuple):
@@ -37,19 +40,19 @@ class Found(NamedTuple):
 
 def read(objects: Sequence[Mapping[str, Any]]) -> list[Found]:
     """Each object for itself: whether it is a Device or a DeviceModel by its schema. What is missing around it (a
-    device's model) is no reason to refuse it."""
+    device's model) is no reason to refuse it. A large object takes a tenth of a second: call it in a thread."""
     return [found for one in objects for found in _read(one)]
 
 
 def _read(one: Mapping[str, Any]) -> list[Found]:
     if fault := _unfit(one):
-        return [Found(_shown(one), "", None, fault)]
+        return [Found(key_of(one), "", None, fault)]
     loaded = load_objects([one], {})
     kept = {key: manifest for key, manifest in loaded.documents.items() if manifest["kind"] in (DEVICE, MODEL)}
     if kept:
         return [_checked(key, manifest) for key, manifest in kept.items()]
     said = [f"{p.message}; {p.advice}" if p.advice else p.message for p in loaded.problems]
-    return [Found(_shown(one), "", None, "; ".join(said) or "only Device and DeviceModel objects are taken")]
+    return [Found(key_of(one), "", None, "; ".join(said) or "only Device and DeviceModel objects are taken")]
 
 
 def _checked(key: str, manifest: Mapping[str, Any]) -> Found:
@@ -58,12 +61,18 @@ def _checked(key: str, manifest: Mapping[str, Any]) -> Found:
 
 
 def _unfit(one: Any) -> str:
-    """Why the store does not take this object: what it is, how deep or how large; empty = it does."""
+    """Why this object is not looked at: what it is, how deep or how large; empty = it is."""
     try:
         size = len(encode("it", {"": one}))
     except InvalidValueError as error:
         return str(error).removeprefix("it..")
-    return f"it has {size:,} bytes; the most is {LARGEST:,}" if size > LARGEST else ""
+    if size > LARGEST:
+        return f"it has {size:,} bytes; the most is {LARGEST:,}"
+    spec = one.get("spec") if isinstance(one, Mapping) else None
+    properties = spec.get("properties") if isinstance(spec, Mapping) else None
+    if isinstance(properties, Sequence) and len(properties) > PROPERTIES:
+        return f"it has {len(properties):,} properties; a device may have {PROPERTIES:,}"
+    return ""
 
 
 def _unnamed(key: str, metadata: Mapping[str, Any]) -> str:
@@ -79,12 +88,12 @@ def _unnamed(key: str, metadata: Mapping[str, Any]) -> str:
     return ""
 
 
-def _shown(one: Any) -> str:
-    """The key, as far as it can be told, for people to read."""
+def key_of(one: Any) -> str:
+    """The key of an object, as far as it can be told, for people to read."""
     metadata = one.get("metadata") if isinstance(one, Mapping) else None
     if not isinstance(metadata, Mapping):
         return "an object without metadata"
-    parts = one.get("kind"), metadata.get("namespace", "default"), metadata.get("name")
+    parts = one.get("kind"), metadata.get("namespace") or "default", metadata.get("name")
     return "/".join(part if isinstance(part, str) else "?" for part in parts)[:512].encode(errors="replace").decode()
 
 

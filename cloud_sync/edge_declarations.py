@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
+from cloud_sync.declared import key_of
 from cloud_sync.node_link import NodeLink
 from cloud_sync.registry import Registry
 from cloud_sync.twin_log import TwinLog
@@ -60,6 +61,9 @@ class EdgeDeclarations:
         if key not in (self._listed or ()):
             raise BadFrame(f"{key} is not in the list of what this edge declares")
         self._missing.discard(key)
-        reason = await self._registry.declare_at_edge(self._link.node, contents.manifest(message))
+        manifest = contents.manifest(message)
+        if (named := key_of(manifest)) != key:
+            raise BadFrame(f"{key} is announced, and {named} is sent")
+        reason = await self._registry.declare_at_edge(self._link.node, manifest)
         if reason:
             self._link.refuse(key, reason)

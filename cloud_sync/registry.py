@@ -76,7 +76,7 @@ class Registry:
 
     async def apply(self, objects: Sequence[Mapping[str, Any]]) -> list[Applied]:
         """Declare objects, each for itself; models are taken before devices. One that is wrong is refused."""
-        found = declared.read(objects)
+        found = await asyncio.to_thread(declared.read, objects)
         order = sorted(range(len(found)), key=lambda i: found[i].kind != MODEL)
         outcomes = {i: await self._apply(found[i]) for i in order}
         return [outcomes[i] for i in range(len(found))]
@@ -190,7 +190,7 @@ class Registry:
 
     async def declare_at_edge(self, node: str, manifest: Mapping[str, Any]) -> str | None:
         """One object declared at this edge. Returns why it is refused, if it is."""
-        found = declared.read([manifest])[0]
+        found = (await asyncio.to_thread(declared.read, [manifest]))[0]
         if found.problem or found.manifest is None:
             return found.problem
         own = declared.placed(found.manifest, node)

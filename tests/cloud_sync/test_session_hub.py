@@ -164,6 +164,48 @@ async def test_what_an_edge_may_not_declare_is_refused_and_acknowledged(
     assert cloud.registry.device("default/unlisted") is None
 
 
+async def test_only_what_was_announced_can_be_declared(cloud: Cloud) -> None:
+    async with cloud.edge() as edge:
+        announced = [declared(["Device/default/pump-01"])]
+        others = [declaration(Kind.DEVICE, "default", "pump-01", device(f"pump-{n}", "edge-7")) for n in range(2, 5)]
+        for message in announced + others:
+            await edge.send(message)
+            assert (await edge.receive()).header.parent_msg_id == message.header.msg_id
+        assert cloud.links()[0].refused == len(others)
+    assert cloud.registry.objects() == []
+
+
+async def test_a_large_declaration_holds_up_nobody_else(cloud: Cloud) -> None:
+    def large(count: int, name: str) -> dict[str, Any]:
+        entries = [{"name": f"p{number}", "typ": "INT"} for number in range(count)]
+        return {**model(name=name), "spec": {"properties": entries}}
+
+    pauses = []
+
+    async def look() -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            before = loop.time()
+            await asyncio.sleep(0.001)
+            pauses.append(loop.time() - before)
+
+    async with cloud.edge() as edge:
+        names = ["m-1", "m-2"]
+        await edge.send(declared([f"DeviceModel/default/{name}" for name in names]))
+        await edge.receive()
+        messages = [
+            declaration(Kind.MODEL, "default", name, large(count, name))
+            for name, count in zip(names, (2_000, 9_000), strict=True)
+        ]
+        looking = asyncio.create_task(look())
+        for message in messages:
+            await edge.send(message)
+            await edge.receive()
+        looking.cancel()
+        assert cloud.links()[0].refused == 2
+    assert max(pauses) < 0.15
+
+
 async def test_a_wish_does_not_wait_behind_a_flooded_bus(cloud: Cloud) -> None:
     await cloud.declare("pump-01")
     async with cloud.edge() as hub, cloud.edge(channel=Channel.BUS) as bus:
