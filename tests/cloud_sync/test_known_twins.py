@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud_sync.known_twins import KnownProperty, KnownTwin
 from cloud_sync.twin_log import LostWish, Reading
+from twin import cloud_update, machine
 from twin.documents import DeviceState, MsgTwin, TwinValue, TwinVersion, TypeMetadata, ValueMetadata
+from twin.machine import Record
+from twin.rules import Rules
 
 NOW = 1_786_000_000_000
 INT, DELETED = TypeMetadata("int"), TypeMetadata("deleted")
@@ -181,3 +186,84 @@ def test_the_history_has_every_report_of_every_life(lives: list[int]) -> None:
             assert shown is not None
             assert shown.value == told[-1]
     assert kept == told
+
+
+class Edge:
+    """One device at an edge: its twins, all it ever told, and the journal whose numbers those are."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
+        self.outbox: list[tuple[str, dict[str, MsgTwin]]] = []
+        self.lives, self.time = 1, NOW
+
+    def write(self, update: MsgTwin | None) -> None:
+        self.time += 1
+        self._keep(machine.apply(self.records, {}, {"speed": update}, self.time, Rules()))
+
+    def obey(self, wish: MsgTwin) -> None:
+        self.time += 1
+        self._keep(cloud_update.apply(self.records, {}, {"speed": wish}, self.time, Rules()))
+
+    def lose_everything(self) -> None:
+        """What was told is told: the cloud gets it or not."""
+        self.records, self.lives = {}, self.lives + 1
+        self.outbox = []
+
+    def _keep(self, outcome: machine.Outcome) -> None:
+        self.records |= outcome.after
+        told = [*outcome.changed.values(), *(record.with_versions() for record in outcome.refused.values())]
+        self.outbox += [(f"journal {self.lives}", {"speed": one}) for one in told]
+
+
+WRITES: dict[str, Callable[[str], MsgTwin | None]] = {
+    "desire": lambda text: MsgTwin(expected=TwinValue(f"edge {text}")),
+    "report": lambda text: MsgTwin(actual=TwinValue(f"real {text}")),
+    "delete": lambda _: None,
+}
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["desire", "report", "delete", "wish", "deliver", "hear", "lose"]), st.integers(0, 9)),
+    max_size=50,
+)
+
+
+def play(edge: Edge, cloud: KnownTwin, steps: list[tuple[str, int]]) -> None:
+    """In any order; what is on its way does not survive an edge that begins anew: its connections are new, too."""
+    wishes: list[MsgTwin] = []
+    for number, (step, pick) in enumerate(steps):
+        if step in WRITES:
+            edge.write(WRITES[step](str(number)))
+        elif step == "wish":
+            wishes.append(cloud.wish("speed", f"cloud {number}", NOW))
+        elif step == "deliver" and wishes:
+            edge.obey(wishes[-1 - pick % len(wishes)])
+        elif step == "hear" and edge.outbox:
+            _hear(cloud, *edge.outbox[-1 - pick % len(edge.outbox)])
+        elif step == "lose":
+            edge.lose_everything()
+            wishes.clear()
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS)
+def test_both_ends_agree_though_the_edge_lost_its_journal(steps: list[tuple[str, int]]) -> None:
+    edge, cloud = Edge(), twin(journal="")
+    play(edge, cloud, steps)
+    edge.write(MsgTwin(actual=TwinValue("last")))  # from its new life a cloud has to hear something
+    for _ in range(3):
+        for told in edge.outbox:
+            _hear(cloud, *told)
+        if cloud.properties["speed"].open:
+            edge.obey(cloud.properties["speed"].wish())
+    assert not cloud.properties["speed"].open
+    assert _shown(cloud.properties["speed"].record) == _shown(edge.records["speed"])
+
+
+def _hear(cloud: KnownTwin, journal: str, sent: dict[str, MsgTwin]) -> None:
+    if cloud.journal != journal:
+        cloud.begin_anew(journal)
+    cloud.report(sent, NOW)
+
+
+def _shown(record: Record) -> tuple[str, str]:
+    sides = record.shown.expected, record.shown.actual
+    return tuple((side.value or "") if side else "" for side in sides)  # type: ignore[return-value]
