@@ -69,9 +69,8 @@ class Channel:
         self.state = ChannelState(False, time.time(), False, 0, "not connected yet")
 
     def renew(self) -> None:
-        """There is a new certificate: open a connection with it, then close the one that is there."""
-        if self.state.up:
-            self._renewed.set()
+        """There is a new certificate: open a connection with it, then close the one that is there, or just coming."""
+        self._renewed.set()
 
     async def run(self) -> None:
         """For ever."""
@@ -79,6 +78,7 @@ class Channel:
         while True:
             if self._gate:
                 await self._gate()
+            self._renewed.clear()
             try:
                 connection = await self._open()
             except Unreachable as error:
@@ -143,7 +143,6 @@ class Channel:
             logger.info("the link to the cloud is back (%s)", self._name)
             self._told = ""
         plain = connection.welcome.plain
-        self._renewed.clear()
         self.state = ChannelState(True, time.time(), plain, self.state.connections + 1, "")
 
     def _down(self, trouble: str) -> None:
