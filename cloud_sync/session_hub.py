@@ -24,6 +24,10 @@ from link.resources import Resource, parse
 __all__ = ["HubSession"]
 
 
+TWINHUB = "twinhub"
+"""The source of what an edge declares; an acknowledgement confirms all of a frame."""
+
+
 class HubSession:
     """`run` serves the link until it ends."""
 
@@ -47,15 +51,16 @@ class HubSession:
             fresh = [change for message in messages if (change := await self._handle(message))]
             if fresh:
                 await self._intake.put(fresh, [])
+            if told := [message for message in messages if message.route.source == TWINHUB]:
+                await self._link.send([acknowledge(told[-1])])
 
     async def _handle(self, message: Message) -> Change | None:
         if is_acknowledgement(message):
             self._down.acknowledged(message.header.parent_msg_id)
         elif message.route.operation == "error":
             self._down.answered_with_error(message)
-        elif message.route.source == "twinhub":
+        elif message.route.source == TWINHUB:
             await self._declarations.take(message)
-            await self._link.send([acknowledge(message)])
         elif (resource := parse(message.route.resource)).kind in REPORTS:
             return self._fresh(message, resource)
         return None
