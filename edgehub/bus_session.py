@@ -72,10 +72,10 @@ class BusSession:
 
     async def _resume(self) -> None:
         resume = self._connection.welcome.resume
-        if resume > self._journal.last_seq:
+        if resume > self._journal.sent:
             logger.warning(
-                "the cloud has change %d of this edge, whose journal ends at %d: the journal was put back from an "
-                "older copy; it goes on as a new one", resume, self._journal.last_seq,
+                "the cloud has change %d of this edge, whose journal has told it no more than %d: the journal was "
+                "put back from an older copy; it goes on as a new one", resume, self._journal.sent,
             )  # fmt: skip
             await _stored(self._journal.renew_identity())
             raise LinkLost("the journal has a new identity")
@@ -86,6 +86,7 @@ class BusSession:
             await _stored(self._journal.flush())
         if resume:
             self._journal.trim(resume)
+        await _stored(self._journal.begin_sending())
 
     async def _drain(self) -> None:
         loop = asyncio.get_running_loop()
@@ -115,6 +116,7 @@ class BusSession:
             self._uplink.sent(seq, size, now)
         self._pace.spend(len(taken), now)
         self._counts.sent += len(taken)
+        self._journal.sent = max(self._journal.sent, taken[-1][0])
         await self._connection.send(frame)
 
     async def _receive(self) -> None:

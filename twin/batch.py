@@ -41,13 +41,14 @@ class Batch:
     trim: int = 0
     identity: str = ""
     """The journal's new identity, where it gets one."""
+    sending: bool = False
+    """From now on numbers leave for the cloud."""
     waiting: list[Durable] = field(default_factory=list)
 
     @property
     def writes(self) -> bool:
-        return bool(
-            self.changes or self.quiet or self.removed or self.joined or self.states or self.trim or self.identity
-        )
+        told = self.trim or self.identity or self.sending
+        return bool(self.changes or self.quiet or self.removed or self.joined or self.states or told)
 
     def devices(self) -> dict[str, StoredDevice]:
         """Who joined or has a new state, as it is then."""

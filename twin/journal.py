@@ -84,6 +84,8 @@ class Journal:
         """32 hex digits, made with the file: by it a cloud knows whose numbers the outbox's are."""
         self.on_grown: Callable[[], None] = lambda: None
         """Called after every commit of changes: the outbox has more."""
+        self.sent = 0
+        """No number above this has left for a cloud; who sends raises it, after `begin_sending`."""
         self.commits = 0
 
     async def __aenter__(self) -> Self:
@@ -95,6 +97,7 @@ class Journal:
         self._db.execute("PRAGMA wal_autocheckpoint = 4000")
         migrate(self._db, files("twin") / "schema" / "journal")
         self._count()
+        self.sent = self._outbox.sent()
         (self.identity,) = self._db.execute("SELECT value FROM identity").fetchone()
         self._reader = OutboxReader(self._path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
@@ -245,6 +248,11 @@ class Journal:
         self._trimming = None
         self._wake.set()
 
+    async def begin_sending(self) -> None:
+        """To be called before anything leaves for a cloud. Raises the storage error that prevents it."""
+        self._pending.sending = True
+        await self.flush()
+
     async def renew_identity(self) -> None:
         """From now on this is another journal: what a cloud knows of the old one's numbers means nothing here.
         Raises the storage error that prevents it."""
@@ -362,6 +370,8 @@ class Journal:
             self._outbox.trim(batch.trim)
         if batch.identity:
             self._db.execute("UPDATE identity SET value = ?", (batch.identity,))
+        if batch.sending:
+            self._outbox.begin_sending()
         if batch.digests:
             self._handled.add(batch.digests)
 

@@ -103,6 +103,17 @@ class Outbox:
         """The highest number ever given."""
         return self._seq
 
+    def sent(self) -> int:
+        """A number above which nothing can have left for a cloud. It stays as it is until `begin_sending`; when a
+        journal is opened after that, whatever it holds may have left."""
+        if not self._db.execute("SELECT 1 FROM counter WHERE name = 'sent'").fetchone():
+            self._set_counter("sent", self._seq)
+        return self._counter("sent")
+
+    def begin_sending(self) -> None:
+        """From now on only who sends knows what has left."""
+        self._db.execute("DELETE FROM counter WHERE name = 'sent'")
+
     def append(self, changes: Iterable[Change], now: int) -> None:
         """Add what is not private, in order, made `now` (Unix milliseconds); fold as many old entries as the
         bounds ask for."""

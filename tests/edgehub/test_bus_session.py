@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shutil
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -146,6 +148,38 @@ async def test_a_journal_put_back_from_a_copy_goes_on_as_a_new_one(
         await until(lambda: second.numbers == [1])
         assert second.hello.journal == running.journal.identity
     assert [r for r in caplog.records if "older copy" in r.getMessage()]
+
+
+async def test_what_was_recorded_after_a_copy_was_put_back_is_told(
+    edge: Open, cloud: StubCloud, tmp_path: Path
+) -> None:
+    """Though it has the numbers of changes that the cloud got before the disk was lost."""
+    async with edge(cloud.port) as running:
+        running.report(0)
+        await cloud.link(Channel.BUS)
+        await until(lambda: running.journal.trimmed == 1 and not running.journal.outbox_depth)
+    shutil.copy(tmp_path / "journal.db", tmp_path / "copy.db")
+    cloud.resume = lambda hello: 1
+    async with edge(cloud.port) as running:
+        lost = running.journal.identity
+        for n in range(1, 4):
+            running.report(n)
+        link = await cloud.link(Channel.BUS, 2)
+        await until(lambda: len(link.reports) == 3)
+    shutil.copy(tmp_path / "copy.db", tmp_path / "journal.db")
+    cloud.resume = lambda hello: 4 if hello.journal == lost else 0
+    for start in (10, 20):  # restarted once before it reaches the cloud
+        async with edge(1) as running:
+            for n in range(start, start + 5):
+                running.report(n)
+            await running.journal.flush()
+    made = len(cloud.links)
+    async with edge(cloud.port):
+        await until(lambda: any(link.hello.journal != lost for link in cloud.links[made:] if link.reports))
+        [again] = [link for link in cloud.links[made:] if link.reports]
+        await until(lambda: len(again.reports) >= 10)
+        values = [content(m)["twin"]["speed"]["actual"]["value"] for m in again.reports]
+        assert values[:10] == [str(n) for n in (*range(10, 15), *range(20, 25))]
 
 
 async def test_a_slow_cloud_gets_no_more_than_the_window(edge: Open, cloud: StubCloud) -> None:

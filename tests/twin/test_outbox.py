@@ -37,6 +37,24 @@ async def test_entries_are_read_in_order_and_trimmed(tmp_path: Path) -> None:
         assert [e.seq for e in journal.outbox()] == [6], "a number never comes again"
 
 
+async def test_what_has_left_is_known_when_it_is_opened_again(tmp_path: Path) -> None:
+    async def opened(*, changes: int, sends: bool) -> int:
+        async with Journal(tmp_path / "j.db") as journal:
+            sent = journal.sent
+            if sends:
+                await journal.begin_sending()
+            for _ in range(changes):
+                put(journal, {"x": record(journal.last_seq + 1)}, ["x"])
+                await journal.flush()
+        return sent
+
+    assert await opened(changes=2, sends=False) == 0
+    assert await opened(changes=2, sends=True) == 0
+    assert await opened(changes=3, sends=False) == 4
+    assert await opened(changes=3, sends=True) == 4
+    assert await opened(changes=0, sends=True) == 10
+
+
 async def test_without_a_bound_nothing_is_kept(tmp_path: Path) -> None:
     async with Journal(tmp_path / "j.db", outbox_limit=0) as journal:
         put(journal, {"x": record(1)}, ["x"])
