@@ -7,13 +7,14 @@ knows may be of one that is still on its way.
 from __future__ import annotations
 
 import asyncio
+from hashlib import blake2b
 
 from cloud_sync.declared import key_of
 from cloud_sync.node_link import NodeLink
 from cloud_sync.registry import Registry
 from cloud_sync.twin_log import TwinLog
 from link import contents
-from link.message import BadFrame, Message
+from link.message import BadFrame, Message, content_json
 from link.resources import DECLARED, Kind, parse
 
 __all__ = ["EdgeDeclarations"]
@@ -31,6 +32,7 @@ class EdgeDeclarations:
         complete.clear()
         self._listed: frozenset[str] | None = None
         self._missing: set[str] = set()
+        self._too_many = False
 
     async def take(self, message: Message) -> None:
         """One message of source `twinhub`. What is refused is counted and logged, and becomes a condition."""
@@ -45,8 +47,12 @@ class EdgeDeclarations:
             self._complete.set()
 
     async def _list(self, keys: list[str]) -> None:
-        if len(keys) > self._limit:
-            raise BadFrame(f"{len(keys):,} objects are declared at the edge; the most is {self._limit:,}")
+        self._too_many = len(keys) > self._limit
+        if self._too_many:  # said once; waiting for them would hold up all its reports
+            self._listed = frozenset()
+            raise BadFrame(
+                f"{len(keys):,} objects are declared at the edge, the most is {self._limit:,}: none is taken"
+            )
         node = self._link.node
         before = {one.id for one in self._registry.devices_of(node) if one.origin == node}
         await self._registry.declared_at_edge(node, keys)
@@ -56,14 +62,19 @@ class EdgeDeclarations:
         self._missing = set(keys)
 
     async def _declare(self, message: Message) -> None:
+        if self._too_many:
+            return
         resource = parse(message.route.resource)
         key = f"{_KINDS.get(resource.kind, '')}/{resource.id}"
         if key not in (self._listed or ()):
             raise BadFrame(f"{key} is not in the list of what this edge declares")
         self._missing.discard(key)
+        digest = blake2b(content_json(message), digest_size=16).hexdigest()
+        if self._registry.declares(self._link.node, key, digest):
+            return
         manifest = contents.manifest(message)
         if (named := key_of(manifest)) != key:
             raise BadFrame(f"{key} is announced, and {named} is sent")
-        reason = await self._registry.declare_at_edge(self._link.node, manifest)
+        reason = await self._registry.declare_at_edge(self._link.node, manifest, digest)
         if reason:
             self._link.refuse(key, reason)

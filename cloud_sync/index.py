@@ -155,6 +155,6 @@ def _stored(key: str, entry: Entry) -> StoredObject:
     manifest, origin = entry.value["object"], entry.value.get("origin", "")
     metadata = {**manifest["metadata"], "resourceVersion": str(entry.version)}
     node = origin or (manifest["spec"].get("nodeName", "") if kind == DEVICE else "")
-    return StoredObject(
-        key, kind, namespace, name, metadata["uid"], entry.version, node, origin, {**manifest, "metadata": metadata}
-    )
+    whole = {**manifest, "metadata": metadata}
+    uid, digest = metadata["uid"], entry.value.get("digest", "")
+    return StoredObject(key, kind, namespace, name, uid, entry.version, node, origin, whole, digest)

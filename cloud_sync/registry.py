@@ -188,20 +188,27 @@ class Registry:
         for device_id in twice:
             await self._entries.drop(f"{TWICE}/{node}/{device_id}")
 
-    async def declare_at_edge(self, node: str, manifest: Mapping[str, Any]) -> str | None:
-        """One object declared at this edge. Returns why it is refused, if it is."""
+    def declares(self, node: str, key: str, digest: str) -> bool:
+        """Whether this edge has declared this object already, in the same words."""
+        kind, _, name = key.partition("/")
+        known = self._known(f"{EDGE_MODEL}/{node}/{name}" if kind == MODEL else key, node)
+        return known is not None and known.origin == node and known.digest == digest
+
+    async def declare_at_edge(self, node: str, manifest: Mapping[str, Any], digest: str = "") -> str | None:
+        """One object declared at this edge; `digest` of its words, by which it is known again. Returns why it is
+        refused, if it is."""
         found = (await asyncio.to_thread(declared.read, [manifest]))[0]
         if found.problem or found.manifest is None:
             return found.problem
         own = declared.placed(found.manifest, node)
         for _ in range(_ATTEMPTS):
             try:
-                return await self._declare_own(node, found, own)
+                return await self._declare_own(node, found, own, digest)
             except Conflict:
                 await self._entries.catch_up()
         return "others are changing it at the same time"
 
-    async def _declare_own(self, node: str, found: declared.Found, own: Mapping[str, Any]) -> str | None:
+    async def _declare_own(self, node: str, found: declared.Found, own: Mapping[str, Any], digest: str) -> str | None:
         name = found.key.partition("/")[2]
         if found.kind == DEVICE and (owner := self._owner_beside(node, name)) is not None:
             if node not in self._index.twice.get(name, ()):
@@ -210,7 +217,8 @@ class Registry:
         key = f"{EDGE_MODEL}/{node}/{name}" if found.kind == MODEL else found.key
         known = self._known(key, node)
         if new := declared.completed(own, known.object if known else None, self._clock()):
-            await self._entries.put(key, {"object": new, "origin": node}, known.version if known else 0)
+            entry = {"object": new, "origin": node, "digest": digest}
+            await self._entries.put(key, entry, known.version if known else 0)
         if found.kind == DEVICE and node in self._index.twice.get(name, ()):
             await self._entries.drop(f"{TWICE}/{node}/{name}")
         return None

@@ -41,7 +41,7 @@ class HubSettings:
     """Messages that wait for one edge at a time; what else it is to be brought stays in the registry."""
     reread: float = 5.0
     """Within this time a wish is noticed that another process of the cloud has set."""
-    declared_limit: int = 10_000
+    declared_limit: int = 50_000
     """Objects one edge may declare."""
     patience: float = 10.0
     """A report of an unknown device waits so long for the edge to declare it."""

@@ -29,6 +29,8 @@ class StoredObject:
     """The node in whose folder it is declared; empty = declared in the cloud."""
     object: Mapping[str, Any] = field(repr=False)
     """v1beta1, with uid, resourceVersion, generation and creationTimestamp; to be read only."""
+    digest: str = ""
+    """Of an object as its edge has sent it."""
 
     @property
     def id(self) -> str:

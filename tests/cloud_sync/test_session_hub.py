@@ -1,9 +1,11 @@
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from edge_clients import JOURNAL, Cloud, Edge, device, model, until
 
+from cloud_sync.settings import HubSettings
 from link import contents
 from link.acknowledgement import acknowledge
 from link.handshake import Channel
@@ -142,6 +144,47 @@ async def test_what_an_edge_declares_is_in_the_registry_and_does_not_come_back(c
         await edge.send(nothing := declared([]))
         await edge.receive_where(lambda message: message.header.parent_msg_id == nothing.header.msg_id)
         assert cloud.registry.device(PUMP) is None
+
+
+async def test_an_edge_that_comes_back_with_the_same_words_writes_nothing(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [
+        declared(["DeviceModel/default/pump-model", "Device/default/pump-01"]),
+        declaration(Kind.MODEL, "default", "pump-model", model()),
+        declaration(Kind.DEVICE, "default", "pump-01", device("pump-01", "edge-7")),
+    ]
+    taken: list[object] = []
+    declare = cloud.registry.declare_at_edge
+
+    async def noted(node: str, manifest: Mapping[str, Any], digest: str = "") -> str | None:
+        taken.append(manifest)
+        return await declare(node, manifest, digest)
+
+    monkeypatch.setattr(cloud.registry, "declare_at_edge", noted)
+    for _ in range(2):
+        async with cloud.edge() as edge:
+            for message in said:
+                await edge.send(message)
+                assert (await edge.receive()).header.parent_msg_id == message.header.msg_id
+    assert len(taken) == 2
+    async with cloud.edge() as edge:
+        await edge.send(said[0])
+        await edge.send(declaration(Kind.DEVICE, "default", "pump-01", device("pump-01", "edge-7", speed="7")))
+        await edge.receive()
+        await edge.receive()
+    assert len(taken) == 3
+
+
+async def test_an_edge_that_declares_too_much_is_not_waited_for(cloud: Cloud) -> None:
+    async with cloud.edge() as edge:
+        limit = HubSettings().declared_limit
+        await edge.send(declared([f"Device/default/d{n}" for n in range(limit + 1)]))
+        await edge.receive()
+        await edge.send(declaration(Kind.DEVICE, "default", "d1", device("d1", "edge-7")))
+        await edge.receive()
+        assert cloud.links()[0].refused == 1
+    assert cloud.registry.objects() == []
 
 
 async def test_what_an_edge_may_not_declare_is_refused_and_acknowledged(
