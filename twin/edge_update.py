@@ -66,24 +66,23 @@ def _judge_expected(outcome: EdgeOutcome, name: str, ours: Record, sent: MsgTwin
     """Whether the edge's desired value is news; what became of the cloud's is noted.
 
     A known vector is either one the edge has reported or a wish built on such a one, so a higher number of the cloud
-    in it is a wish that the edge had not seen.
+    in it is a wish that the edge had not seen. A lower one tells that the cloud has forgotten a wish of its own, as
+    when it was put back from a copy: what it wished since then counts from there, and the edge does not take it.
+    Only the times tell such a wish from one that was known before the copy was made.
     """
     theirs, mine = sent.expected_version, ours.expected_version
     if theirs is None:
         return sent.expected is not None and mine is None and sent.expected != ours.shown.expected
     if mine is None:
         return True
-    if theirs.edge == mine.edge:
-        if theirs.cloud >= mine.cloud:
-            outcome.confirmed.add(name)
-        return theirs.cloud > mine.cloud
-    if theirs.edge < mine.edge:
+    if (theirs.edge, theirs.cloud) < (mine.edge, mine.cloud):
         return False
-    if theirs.cloud < mine.cloud:
+    newer = _time(ours.shown.expected) > _time(sent.expected)
+    if theirs.cloud < mine.cloud or (theirs.cloud > mine.cloud and newer):
         _note_loss(outcome, name, ours.shown.expected, sent.expected)
     else:
         outcome.confirmed.add(name)
-    return True
+    return theirs != mine
 
 
 def _note_loss(outcome: EdgeOutcome, name: str, ours: TwinValue | None, theirs: TwinValue | None) -> None:

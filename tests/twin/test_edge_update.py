@@ -85,6 +85,25 @@ def test_the_edge_went_on_from_the_wish() -> None:
     assert not outcome.lost
 
 
+@pytest.mark.parametrize("edge", [2, 6])
+def test_a_cloud_put_back_from_a_copy_is_told_that_its_new_wish_is_lost(edge: int) -> None:
+    """The edge has a wish from after the copy, with a higher number; it took that before the new one was made."""
+    ours = wished("7", 3, 2)
+    ours = replace(ours, shown=replace(ours.shown, expected=value("7", 900)))
+    outcome = merge(ours, replace(said("1", 5, edge), expected=value("1", 800)))
+    assert outcome.lost == {"x": ("7", "1")}
+    assert outcome.after["x"].expected_version == TwinVersion(5, edge)
+
+
+@pytest.mark.parametrize("edge", [2, 6])
+def test_a_cloud_put_back_from_a_copy_learns_of_the_later_wish(edge: int) -> None:
+    ours = wished("7", 3, 2)
+    ours = replace(ours, shown=replace(ours.shown, expected=value("7", 700)))
+    outcome = merge(ours, replace(said("1", 5, edge), expected=value("1", 800)))
+    assert (outcome.lost, outcome.confirmed) == ({}, {"x"})
+    assert outcome.after["x"].shown.expected == value("1", 800)
+
+
 def test_an_old_report_changes_nothing() -> None:
     assert merge(wished("7", 3, 2), said("1", 0, 1)).stale == {"x"}
 
