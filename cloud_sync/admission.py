@@ -21,11 +21,15 @@ from cloud_sync.settings import HubSettings
 from cloud_sync.tls import NotANode, Peer, peer_node
 from cloud_sync.twin_log import TwinLog, TwinLogError
 from link.handshake import BadHandshake, Channel, Hello, Welcome
+from link.limits import FRAME_BYTES
 from twin.store import StoreError
 
 __all__ = ["Admission", "EdgeConnection", "NotAdmitted", "RefusalLog", "answer", "check"]
 
 logger = logging.getLogger("cloud_sync")
+
+_UNREAD = 2 * FRAME_BYTES
+"""Bytes that may wait for a peer to read them: more than we ever write without waiting for it."""
 
 
 class NotAdmitted(Exception):
@@ -48,6 +52,12 @@ class EdgeConnection(ServerConnection):
         """Of the edge: host and port."""
         host, port = (self.remote_address or ("", 0))[:2]
         return f"{host}:{port}"
+
+    def data_received(self, data: bytes) -> None:
+        """Who asks for answers, such as that to a ping, and does not read them is cut: nothing else bounds them."""
+        super().data_received(data)
+        if self.transport.get_write_buffer_size() > _UNREAD:
+            self.transport.abort()
 
 
 def check(hello: Hello, peer: Peer, now: float, *, revoked: bool, room: bool) -> None:

@@ -200,8 +200,8 @@ class HubServer:
 
     async def _serve(self, socket: EdgeConnection) -> None:
         link = NodeLink(socket, self._settings)
-        if not self._has_room(link.node):  # others came while this one shook hands
-            await link.close("this cloud process has all the nodes it takes: try later")
+        if late := self._meanwhile(link):
+            await link.close(late)
             return
         self._join(link)
         reason = "the cloud is closing"
@@ -214,6 +214,12 @@ class HubServer:
             self._ended[link.channel] += _counts(link.state)
             self._leave(link, reason)
         await link.close(reason)
+
+    def _meanwhile(self, link: NodeLink) -> str:
+        """What happened while it shook hands, for which it may not go on; empty = nothing."""
+        if self._admission.revoked(link.peer):
+            return f"node {link.node} is revoked"
+        return "" if self._has_room(link.node) else "this cloud process has all the nodes it takes: try later"
 
     def _session(self, link: NodeLink) -> Callable[[], Coroutine[Any, Any, None]]:
         registry, log, settings = self._registry, self._log, self._settings

@@ -64,6 +64,37 @@ async def test_a_plain_connection_is_cut_when_its_node_is_revoked(cloud: Cloud) 
         assert await edge.closed(2.0) == ""
 
 
+async def test_a_node_that_is_revoked_while_it_shakes_hands_does_not_get_in(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cursor = cloud.log.cursor
+
+    async def revoked_meanwhile(node: str, journal: str) -> int:
+        await cloud.registry.revoke(node)
+        return await cursor(node, journal)
+
+    monkeypatch.setattr(cloud.log, "cursor", revoked_meanwhile)
+    async with cloud.edge(channel=Channel.BUS) as bus:
+        assert "revoked" in await bus.closed(2.0)
+
+
+async def test_who_asks_and_does_not_read_the_answers_is_cut(cloud: Cloud) -> None:
+    """Answers to pings are written without waiting for the peer to read them."""
+    ping = b"\x89\xfd" + bytes(4) + bytes(125)
+    async with cloud.edge(channel=Channel.STREAM) as edge:
+        transport = edge.socket.transport
+        transport.pause_reading()
+        await until(cloud.links)
+        sent = 0
+        while cloud.links() and sent < 64 * 1024 * 1024:
+            transport.write(ping * 1_000)
+            sent += len(ping) * 1_000
+            while transport.get_write_buffer_size() > 1024 * 1024 and cloud.links():
+                await asyncio.sleep(0.001)
+        await until(lambda: not cloud.links(), 2.0)
+        transport.abort()
+
+
 async def test_the_end_of_its_certificate_ends_a_connection(cloud: Cloud) -> None:
     async with cloud.edge(context=cloud.identity("edge-7", lifetime=2.0)) as edge:
         assert "certificate expired" in await edge.closed(5.0)
