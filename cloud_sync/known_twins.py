@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,10 +12,15 @@ from cloud_sync.twin_log import Latest, LostWish, Reading
 from twin import edge_update
 from twin.documents import DeviceState, MsgTwin, TwinValue, TwinVersion, TypeMetadata, ValueMetadata
 from twin.machine import DELETED, FIRST, NOTHING, Record
+from twin.rules import Rules
 
-__all__ = ["NOTHING_KNOWN", "KnownProperty", "KnownTwin"]
+__all__ = ["NOTHING_KNOWN", "PROPERTIES", "KnownProperty", "KnownTwin"]
+
+logger = logging.getLogger("cloud_sync")
 
 NOTHING_KNOWN = Record(NOTHING)
+PROPERTIES = 2 * Rules().properties
+"""Of one device, those included that were deleted."""
 
 
 @dataclass(slots=True)
@@ -69,6 +75,8 @@ class KnownTwin:
     state: DeviceState | None = None
     received: int = 0
     properties: dict[str, KnownProperty] = field(default_factory=dict)
+    full: bool = False
+    """It was told that there is no room for more of them."""
 
     def begin_anew(self, journal: str) -> None:
         """The edge knows nothing of what was: its numbers begin at one, and it needs the desired values again."""
@@ -105,6 +113,18 @@ class KnownTwin:
         meanwhile, as when its declaration went and came back."""
         known = self.properties
         return any(name in known and known[name].counted(twin) for name, twin in sent.items())
+
+    def fitting(self, sent: Mapping[str, MsgTwin]) -> Mapping[str, MsgTwin]:
+        """The part of a report for which there is room; the names of properties that were deleted take room too."""
+        known = self.properties
+        new = [name for name in sent if name not in known]
+        if len(known) + len(new) <= PROPERTIES:
+            return sent
+        over = frozenset(new[max(0, PROPERTIES - len(known)) :])
+        if not self.full:
+            self.full = True
+            logger.warning("%s has %d properties; further ones are passed over", self.name, PROPERTIES)
+        return {name: twin for name, twin in sent.items() if name not in over}
 
     def report(self, sent: Mapping[str, MsgTwin], now: int) -> list[tuple[str, LostWish]]:
         """Take what an edge reports; the properties must be known. Returns the wishes that gave way to it."""

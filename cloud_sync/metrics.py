@@ -43,6 +43,8 @@ class LogCounts(Protocol):
     @property
     def lost(self) -> int: ...
     @property
+    def passed_over(self) -> int: ...
+    @property
     def pruned(self) -> int: ...
     @property
     def depth(self) -> int: ...
@@ -88,7 +90,7 @@ class CloudMetrics(Collector):
             server.refused_handshakes,
             server.certificates(),
             self._registry.nodes(),
-            {name: getattr(self._log, name) for name in ("taken", "lost", "pruned", "depth")},
+            {name: getattr(self._log, name) for name in ("taken", "lost", "passed_over", "pruned", "depth")},
             self._authority.ends() if self._authority else {},
         )
 
@@ -143,6 +145,8 @@ def _nodes(now: _Now) -> Iterator[Metric]:
 def _log(counts: Mapping[str, int]) -> Iterator[Metric]:
     yield _counter("changes_taken", "Changes that edges reported and the log took", counts["taken"])
     yield _counter("wishes_lost", "Desired values that gave way to one set at the edge", counts["lost"])
+    said = "Properties in reports of devices that have too many already"
+    yield _counter("properties_passed_over", said, counts["passed_over"])
     yield _counter("readings_pruned", "Readings that were too old", counts["pruned"])
     said = "Readings that wait for a commit"
     yield GaugeMetricFamily("twinhub_cloud_readings_waiting", said, value=counts["depth"])

@@ -14,15 +14,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
 from cloud_sync.history import History
 from cloud_sync.known_twins import KnownProperty, KnownTwin
+from cloud_sync.staged import Staged
 from cloud_sync.twin_log import Change, Latest, LostWish, Reading, TwinLog, TwinLogError
-from cloud_sync.twins_at_hand import StagedProperty, TwinsAtHand
+from cloud_sync.twins_at_hand import TwinsAtHand
 from twin.documents import DeviceState, MsgTwin
 from twin.migrations import NewerSchemaError, migrate
 
@@ -42,23 +42,6 @@ DELETE FROM lost_wish WHERE device = ?1 AND id <=
 """
 
 
-@dataclass(slots=True)
-class _Staged:
-    """What the next commit takes along."""
-
-    twins: dict[str, KnownTwin] = field(default_factory=dict)
-    properties: dict[int, StagedProperty] = field(default_factory=dict)
-    readings: list[tuple[Any, ...]] = field(default_factory=list)
-    cursors: dict[tuple[str, str], int] = field(default_factory=dict)
-    lost: list[tuple[object, ...]] = field(default_factory=list)
-    forgotten: list[tuple[str]] = field(default_factory=list)
-    waiting: list[asyncio.Future[None]] = field(default_factory=list)
-
-    def concerns(self, twin: KnownTwin) -> bool:
-        """Whether something of this device is still to be written."""
-        return twin.name in self.twins or any(known.id in self.properties for known in twin.properties.values())
-
-
 class SqliteTwinLog(TwinLog):
     """`TwinLog` in one file."""
 
@@ -66,7 +49,7 @@ class SqliteTwinLog(TwinLog):
         """`history`: for how many seconds readings are kept. `clock` gives Unix seconds."""
         self._path, self._age, self._clock = path, history, clock
         self._db: sqlite3.Connection
-        self._staged = _Staged()
+        self._staged = Staged()
         self._cursors: dict[tuple[str, str], int] = {}
         self._begun: set[tuple[str, str]] = set()
         """Nodes and journals of which it was seen to that they begin anew where they do."""
@@ -80,6 +63,8 @@ class SqliteTwinLog(TwinLog):
         """Changes taken, since the start."""
         self.lost = 0
         """Wishes that gave way to the edge, since the start."""
+        self.passed_over = 0
+        """Properties in reports of devices that have too many already, since the start."""
 
     @property
     def depth(self) -> int:
@@ -126,7 +111,10 @@ class SqliteTwinLog(TwinLog):
     async def cursor(self, node: str, journal: str) -> int:
         if self._writing.locked() or self._staged.waiting:
             await self._durable()
-        return self._cursor(node, journal)
+        known = self._cursor(node, journal)
+        if not known:
+            del self._cursors[node, journal]  # an edge may name ever new journals
+        return known
 
     def _cursor(self, node: str, journal: str) -> int:
         known = self._cursors.get((node, journal))
@@ -177,11 +165,13 @@ class SqliteTwinLog(TwinLog):
         self._begun.add((node, journal))
 
     def _report(self, twin: KnownTwin, sent: Mapping[str, MsgTwin], now: int, *, history: bool) -> None:
-        for name, said in sent.items():
+        fitting = twin.fitting(sent)
+        self.passed_over += len(sent) - len(fitting)
+        for name, said in fitting.items():
             known = self._property(twin, name)
             if history and (reading := known.reading(said, now)):
                 self._staged.readings.append(self._history.row(known.id, reading))
-        lost = twin.report(sent, now)
+        lost = twin.report(fitting, now)
         self.lost += len(lost)
         self._staged.lost += [(twin.name, *wish) for _, wish in lost]
 
@@ -307,7 +297,7 @@ class SqliteTwinLog(TwinLog):
                     await self._commit()
 
     async def _commit(self) -> None:
-        staged, self._staged = self._staged, _Staged()
+        staged, self._staged = self._staged, Staged()
         try:
             self._write(staged)
             await self._sync()
@@ -322,7 +312,7 @@ class SqliteTwinLog(TwinLog):
                 done.set_result(None)
         self._at_hand.let_go(self._staged.concerns)  # what was staged meanwhile is only at hand
 
-    def _write(self, staged: _Staged) -> None:
+    def _write(self, staged: Staged) -> None:
         db = self._db
         db.execute("BEGIN IMMEDIATE")
         self._at_hand.write(staged.twins.values(), staged.properties.values())
@@ -347,14 +337,14 @@ class SqliteTwinLog(TwinLog):
         self._db.execute("COMMIT")
         self._sync_seconds += 0.2 * (time.monotonic() - began - self._sync_seconds)
 
-    def _forsake(self, staged: _Staged, error: Exception) -> None:
+    def _forsake(self, staged: Staged, error: Exception) -> None:
         """Nothing of it is true, nor of what was staged behind it meanwhile."""
         if not self._failing:
             self._failing = True
             logger.error("%s cannot be written: %s", self._path, error)
         with suppress(sqlite3.Error):  # there may be nothing to take back
             self._db.execute("ROLLBACK")
-        behind, self._staged = self._staged, _Staged()
+        behind, self._staged = self._staged, Staged()
         self._at_hand.clear()
         self._cursors.clear()
         self._begun.clear()

@@ -8,12 +8,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import pytest
 
 from cloud_sync import twin_log_sqlite, twins_at_hand
+from cloud_sync.known_twins import PROPERTIES
 from cloud_sync.twin_log import Change, TwinLogError
 from cloud_sync.twin_log_sqlite import SqliteTwinLog
 from twin.documents import DeviceState, MsgTwin, TwinValue, TwinVersion, TypeMetadata, ValueMetadata
@@ -131,6 +132,23 @@ async def test_the_largest_value_is_kept_whole(log: SqliteTwinLog) -> None:
     large = "ü" * 32 * 1024
     await take(log, change(1, large))
     assert await values(log) == [large]
+
+
+async def test_a_device_has_no_more_properties_than_it_may(
+    log: SqliteTwinLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What does not fit is counted, and told once; those that are known go on."""
+
+    def report(seq: int, names: Iterable[str]) -> Change:
+        return Change(seq, PUMP, {name: actual(str(seq), seq) for name in names})
+
+    await take(log, *(report(n, [f"p{n}-{i}" for i in range(500)]) for n in range(1, 12)))
+    await take(log, report(12, ["p1-0", "one-more"]))
+    known = await shown(log)
+    assert len(known) == PROPERTIES
+    assert known["p1-0"] == (None, "12")
+    assert log.passed_over == 11 * 500 + 1 - PROPERTIES
+    assert len([r for r in caplog.records if "passed over" in r.getMessage()]) == 1
 
 
 async def test_a_device_never_heard_of_is_missing(log: SqliteTwinLog) -> None:
