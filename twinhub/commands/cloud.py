@@ -39,7 +39,7 @@ import msgspec
 
 from cloud_sync.authority import AuthorityError
 from cloud_sync.twin_log import TwinLogError
-from link.handshake import valid_node
+from link.handshake import Channel, valid_node
 from twin.durable_file import replace
 from twin.migrations import NewerSchemaError
 from twin.store import StoreError
@@ -50,12 +50,15 @@ from twinhub.cloud_settings import FILE, CloudServerSettings, load_cloud_setting
 from twinhub.errors import CommandError
 from twinhub.event_loop import run_until_signalled
 from twinhub.logs import log_to_stderr
+from twinhub.open_files import allow_open_files
 from twinhub.state_dir import locked
 
 STATE = Path(".twinhub-cloud")
 LINK_PORT = 10000
 EXTRA = ("aiohttp", "jwt")
 """What the extra `cloud` installs."""
+OTHER_FILES = 2_000
+"""Open beside the links: stores, operators, and strangers until they are turned away."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +85,7 @@ def run(options: argparse.Namespace) -> int:
         )
     log_to_stderr()
     settings = _settings(options)
+    allow_open_files(len(Channel) * settings.node_limit + OTHER_FILES)
     try:
         with locked(options.state_dir) as state:
             run_until_signalled(_serve(settings, state, options.join))
