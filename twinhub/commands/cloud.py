@@ -85,7 +85,8 @@ def run(options: argparse.Namespace) -> int:
         )
     log_to_stderr()
     settings = _settings(options)
-    allow_open_files(len(Channel) * settings.node_limit + OTHER_FILES)
+    nodes = settings.node_limit
+    allow_open_files(len(Channel) * nodes + OTHER_FILES, nodes + OTHER_FILES)
     try:
         with locked(options.state_dir) as state:
             run_until_signalled(_serve(settings, state, options.join))
