@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from device_models import Declarations, Device, ProtocolSchema, load_objects
@@ -36,9 +36,10 @@ class CloudObjects:
         self,
         catalogue: Store,
         protocols: Mapping[str, ProtocolSchema],
-        apply: Callable[[Sequence[Device]], Awaitable[None]],
+        apply: Callable[[Sequence[Device], Collection[str]], Awaitable[None]],
     ) -> None:
-        """`apply` is handed the devices of the cloud, all there are, those that are declared here left out."""
+        """`apply` is handed the devices of the cloud, all there are, those that are declared here left out, and the
+        ids of those which the cloud has just sent."""
         self._catalogue = catalogue
         self._protocols = protocols
         self._apply = apply
@@ -47,6 +48,10 @@ class CloudObjects:
         self._good: dict[str, Device] = {}
         """By id: how each was served last."""
         self._changed = asyncio.Event()
+        self._sent: set[str] = set()
+        """Ids of devices that came since the last apply."""
+        self._replaced: set[str] = set()
+        """Those of them that are others than before under the same name."""
         self._told: set[str] = set()
         self.conditions: dict[str, str] = {}
         """Key of a device that is not served as it is declared now → why."""
@@ -69,20 +74,28 @@ class CloudObjects:
     def __len__(self) -> int:
         return len(self._objects)
 
+    def begins_anew(self, device_id: str) -> bool:
+        """Whether what is served under this name is about to give way to another device."""
+        return device_id in self._replaced
+
     async def put(self, kind: str, namespace: str, name: str, content: object) -> None:
         """Store an object; durable on return. Raises `BadContent` when it can never be used, `StoreError` when the
         disk fails."""
         key = f"{kind}/{namespace}/{name}"
         if key not in self._objects and len(self._objects) >= MAX_OBJECTS:
             raise BadContent(f"{key}: an edge keeps at most {MAX_OBJECTS:,} objects of its cloud")
-        value = _completed(kind, namespace, name, content)
-        if self._objects.get(key) == value:
+        value, known = _completed(kind, namespace, name, content), self._objects.get(key)
+        if known == value:
             return
         try:
             await self._catalogue.put(PREFIX + key, value)
         except (InvalidKeyError, InvalidValueError) as error:
             raise BadContent(str(error)) from None
         self._objects[key] = value
+        if kind == DEVICE:
+            self._sent.add(f"{namespace}/{name}")
+            if known is not None and not _same(known, value):
+                self._replaced.add(f"{namespace}/{name}")
         self._changed.set()
 
     async def delete(self, kind: str, namespace: str, name: str, content: object) -> None:
@@ -100,7 +113,12 @@ class CloudObjects:
         while True:
             await self._changed.wait()
             await self._settle()
-            await self._apply(await self._assemble())
+            sent, self._sent = self._sent, set()
+            devices, replaced = await self._assemble(), set(self._replaced)
+            if replaced:  # withdrawn and declared anew while we were away: nothing of the old one is true of it
+                await self._apply([device for device in devices if device.id not in replaced], ())
+                self._replaced -= replaced
+            await self._apply(devices, sent)
 
     async def _settle(self) -> None:
         loop = asyncio.get_running_loop()
@@ -153,7 +171,7 @@ def _completed(kind: str, namespace: str, name: str, content: object) -> dict[st
 
 
 def _same(known: Object, gone: object) -> bool:
-    """Whether the deletion of `gone` means the object we know."""
+    """Whether the deletion, or the newer form, of an object means the one we know."""
     metadata = gone.get("metadata") if isinstance(gone, dict) else None
     uid = metadata.get("uid") if isinstance(metadata, dict) else None
     ours = known["metadata"].get("uid")

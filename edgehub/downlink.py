@@ -76,7 +76,7 @@ class Downlink:
 
     async def _take_wishes(self, device_id: str, message: Message) -> Done | None:
         wishes = contents.twins(message)
-        if self._hub_side.serves(device_id):
+        if self._hub_side.serves(device_id) and not self._objects.begins_anew(device_id):
             return self._wish(device_id, wishes)
         await self._wishes.put(device_id, wishes)
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
@@ -158,8 +158,12 @@ class EdgeHub:
         for channel in (self._hub, self._bus, self._stream):
             channel.renew()
 
-    async def _apply(self, devices: Sequence[Device]) -> None:
+    async def _apply(self, devices: Sequence[Device], sent: Collection[str]) -> None:
+        """Of a device that our cloud has just sent, it is told all there is: it may have moved away and back, and
+        what did not change meanwhile would never be said again."""
         await self._declare(devices)
+        if self._ours.is_set():
+            self._keeper.report_all(sent)
         await self._carry_out()
 
     async def _carry_out(self) -> None:

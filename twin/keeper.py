@@ -131,9 +131,13 @@ class Keeper:
             changed = {name: record.with_versions() for name, record in kept.items()}
             self._journal.put(device_id, kept, changed, twin.private)
 
-    def report_all(self) -> None:
-        """Everything goes to the cloud, which knows nothing: all twins as they are, and what the devices say."""
-        for device_id, twin in self._devices.items():
+    def report_all(self, device_ids: Iterable[str] | None = None) -> None:
+        """Everything goes to the cloud, which knows nothing of these devices (None = of any): their twins as they
+        are, and what they say of themselves."""
+        for device_id in list(self._devices if device_ids is None else device_ids):
+            twin = self._devices.get(device_id)
+            if twin is None:
+                continue
             names = list(twin.records)
             for start in range(0, len(names), TOLD_AT_ONCE):
                 self._publish(twin, names[start : start + TOLD_AT_ONCE])

@@ -14,7 +14,9 @@ from edge_clients import Cloud, device, model
 from edge_site import NODE, QUICK, Edge, Open
 from stub_cloud import HOST, joined, until
 
+from cloud_sync.twin_log import Change
 from device_models import load_objects
+from twin.documents import MsgTwin, TwinValue, TwinVersion
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -87,6 +89,62 @@ async def test_what_is_declared_and_wished_there_is_served_here(edge: Open, real
         assert not (await real.log.latest([PUMP_ID]))[PUMP_ID].unmet
         await real.registry.delete(f"Device/{PUMP_ID}")
         await until(lambda: not running.keeper.device(PUMP_ID))
+
+
+async def away(real: Cloud, cable: Cable) -> None:
+    cable.cut()
+    await until(lambda: not real.links(NODE))
+
+
+async def test_what_moved_away_and_back_meanwhile_is_told_again(edge: Open, real: Cloud, tmp_path: Path) -> None:
+    there, here = (device("pump", node) for node in ("elsewhere", NODE))
+    for manifest in (there, here):
+        manifest["spec"]["protocol"] = {"protocolName": "external"}
+    await real.enrol("elsewhere")
+    async with Cable((HOST, real.server.port)) as cable:
+        joined(tmp_path / "identity", real.authority, cable.port, NODE)
+        async with edge(cable.port, local=(), settings=QUICK) as running:
+            await real.apply(DOCUMENTS["DeviceModel/default/pump-model"], here)
+            await until(lambda: running.keeper.device(PUMP_ID))
+            running.report(42)
+            await agree(real, running, "42")
+            await away(real, cable)
+            await real.apply(there)
+            await real.log.rehome(PUMP_ID, "elsewhere")
+            twin = MsgTwin(actual=TwinValue("7"), actual_version=TwinVersion(0, 1))
+            await real.log.take("elsewhere", "e" * 32, [Change(1, PUMP_ID, {"speed": twin})])
+            await real.apply(here)
+            await real.log.rehome(PUMP_ID, NODE)
+            cable.restore()
+            await agree(real, running, "42")
+
+
+async def test_what_was_declared_anew_meanwhile_begins_anew(edge: Open, real: Cloud, tmp_path: Path) -> None:
+    async with Cable((HOST, real.server.port)) as cable:
+        joined(tmp_path / "identity", real.authority, cable.port, NODE)
+        async with edge(cable.port, local=(), settings=QUICK) as running:
+            await real.apply(*DOCUMENTS.values())
+            await until(lambda: running.keeper.device(PUMP_ID))
+            running.report(42)
+            await real.wish(PUMP_ID, speed="5")
+            await agree(real, running, "42")
+            await until(lambda: running.shown().expected)
+            await away(real, cable)
+            await real.registry.delete(f"Device/{PUMP_ID}")
+            await real.log.forget(PUMP_ID)
+            await real.apply(*DOCUMENTS.values())
+            await real.wish(PUMP_ID, speed="6")
+            cable.restore()
+            await until(lambda: wished(running) == "6")
+            assert running.shown().actual is None
+            running.report(43)
+            await agree(real, running, "43")
+            assert await shown(real) == ("6", "43")
+
+
+def wished(running: Edge) -> str | None:
+    twin = (running.keeper.get(PUMP_ID) or {}).get("speed")
+    return twin.expected.value if twin and twin.expected else None
 
 
 async def test_both_ends_agree_after_many_cuts(edge: Open, real: Cloud, tmp_path: Path) -> None:
