@@ -1,6 +1,6 @@
 """Many edges in one process, as a cloud sees them: mutual TLS, the hub and bus channels, a report now and then.
 
-    python -m bench.link_edges --cloud 127.0.0.1:10000 --identities FOLDER --every 60 --ramp 200
+    python -m bench.link_edges --cloud 127.0.0.1:10000 --identities FOLDER --every 60 --ramp 60
 
 FOLDER holds `ca.pem` and for each edge `<node>.pem`, its certificate and key. Each node reports the property `n` of
 its device `default/<node>`: 1, 2, 3, …, as numbers of its outbox. An outbox here is a list in memory, and nothing
@@ -277,7 +277,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cloud", default="127.0.0.1:10000", metavar="HOST:PORT")
     parser.add_argument("--identities", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--every", type=float, default=60.0, metavar="SECONDS", help="between reports of an edge")
-    parser.add_argument("--ramp", type=float, default=200.0, metavar="RATE", help="edges a second at the start")
+    parser.add_argument("--ramp", type=float, default=60.0, metavar="RATE", help="edges a second at the start")
     options = parser.parse_args(arguments)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Crowd(options.cloud, options.identities).run(options.every, options.ramp))
