@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import time
 from collections import deque
-from collections.abc import Coroutine
-from typing import Any
 
 from edgehub.connection import Connection, LinkLost
 from edgehub.counts import Counts
 from edgehub.reports import batch
+from edgehub.stored import stored
 from edgehub.together import together
 from link.acknowledgement import is_acknowledgement
 from link.limits import BATCH_MESSAGES
@@ -77,16 +75,16 @@ class BusSession:
                 "the cloud has change %d of this edge, whose journal has told it no more than %d: the journal was "
                 "put back from an older copy; it goes on as a new one", resume, self._journal.sent,
             )  # fmt: skip
-            await _stored(self._journal.renew_identity())
+            await stored(self._journal.renew_identity())
             raise LinkLost("the journal has a new identity")
         if resume < self._journal.trimmed != self._retold.behind:
             logger.info("the cloud does not know what this edge told before: it is told everything anew")
             self._retold.behind = self._journal.trimmed
             self._keeper.report_all()
-            await _stored(self._journal.flush())
+            await stored(self._journal.flush())
         if resume:
             self._journal.trim(resume)
-        await _stored(self._journal.begin_sending())
+        await stored(self._journal.begin_sending())
 
     async def _drain(self) -> None:
         loop = asyncio.get_running_loop()
@@ -138,10 +136,3 @@ class BusSession:
             self._counts.acknowledged += before - len(self._uplink)
             self._journal.trim(reached)
             self._wake.set()
-
-
-async def _stored(storing: Coroutine[Any, Any, None]) -> None:
-    try:
-        await storing
-    except sqlite3.Error as error:
-        raise LinkLost(f"the journal cannot be written: {error}") from None

@@ -11,6 +11,7 @@ import msgspec
 
 from edgehub.connection import Connection
 from edgehub.counts import Counts
+from edgehub.stored import stored
 from link.message import Message, encode
 from link.rows import edge_updated, state_update
 from link.uplink import PLAIN_REPORTS, Uplink
@@ -67,6 +68,7 @@ class PlainReports:
 
     async def run(self) -> None:
         """For ever. Raises `LinkLost`."""
+        await stored(self._journal.begin_sending())
         self._journal.on_grown = self._wake.set
         while True:
             self._wake.clear()
@@ -115,6 +117,7 @@ class PlainReports:
         frame = encode(_row(entry, msg_id))
         self._uplink.sent(entry.seq, len(frame), _now(), msg_id)
         self._devices[entry.seq] = entry.device
+        self._journal.sent = max(self._journal.sent, entry.seq)
         self._counts.sent += 1
         await self._connection.send(frame)
 

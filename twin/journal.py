@@ -271,7 +271,13 @@ class Journal:
     async def flush(self) -> None:
         """Wait until everything put so far is durable. Raises the storage error that prevents it."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.when_durable(lambda error: done.set_exception(error) if error else done.set_result(None))
+
+        def release(error: Exception | None) -> None:
+            if done.done():  # whoever waited was cancelled
+                return
+            done.set_exception(error) if error else done.set_result(None)
+
+        self.when_durable(release)
         await done
 
     # ---- committing

@@ -28,7 +28,7 @@ async def test_links_counts_and_certificates_are_shown(cloud: Cloud) -> None:
     await cloud.registry.revoke("edge-9")
     async with cloud.edge() as hub, cloud.edge(channel=Channel.BUS) as bus:
         await bus.send(*(report(seq, seq) for seq in range(1, 11)), report(11, 0, "default/nosuch"))
-        await until(lambda: [link for link in cloud.links() if link.channel is Channel.HUB and link.sent == 2])
+        await until(lambda: [link for link in cloud.links() if link.channel is Channel.HUB and link.sent >= 2])
         await until(lambda: cloud.registry.node("edge-7").connected)  # type: ignore[union-attr]
         now = await shown(cloud)
         assert now['twinhub_cloud_link_up{channel="hub",node="edge-7"}'] == 1
@@ -46,7 +46,7 @@ async def test_links_counts_and_certificates_are_shown(cloud: Cloud) -> None:
     await until(lambda: not cloud.links())
     now = await shown(cloud)
     assert 'twinhub_cloud_link_up{channel="hub",node="edge-7"}' not in now
-    assert now['twinhub_cloud_sent_total{channel="hub"}'] == 2
+    assert now['twinhub_cloud_sent_total{channel="hub"}'] >= 2  # nobody acknowledged: they may have come again
 
 
 async def test_what_the_log_took_and_what_was_refused_is_counted(cloud: Cloud) -> None:

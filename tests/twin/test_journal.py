@@ -345,3 +345,14 @@ async def test_a_confirmed_change_leaves_soon_without_another_commit(tmp_path: P
             while journal.outbox_depth:
                 await asyncio.sleep(0.01)
         assert journal.trimmed == 1
+
+
+async def test_who_waits_no_more_harms_nobody(tmp_path: Path) -> None:
+    async with Journal(tmp_path / "journal.db") as journal:
+        journal.put_device(StoredDevice("default/pump", "online", ""), "{}")
+        waiting = asyncio.create_task(journal.flush())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        journal.put_device(StoredDevice("default/pump", "offline", ""), "{}")
+        await journal.flush()
+        assert journal.devices() == [StoredDevice("default/pump", "offline", "")]
