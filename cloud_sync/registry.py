@@ -14,12 +14,12 @@ from contextlib import asynccontextmanager
 from typing import Any, Self
 
 from cloud_sync import declared, desired
+from cloud_sync.assembled import Assembled
 from cloud_sync.index import EDGE_MODEL, NODE, PRESENCE, TWICE, Index
 from cloud_sync.indexed_store import IndexedStore
 from cloud_sync.plan import Held
 from cloud_sync.stored import DEVICE, MODEL, Applied, Condition, NodeEntry, StoredObject, model_of
 from device_models import Device, ProtocolSchema
-from device_models.load_objects import load_objects
 from twin.store import Conflict, Store
 
 __all__ = ["Registry"]
@@ -57,7 +57,8 @@ class Registry:
         self, store: Store, protocols: Mapping[str, ProtocolSchema], clock: Callable[[], float] = time.time
     ) -> None:
         """`protocols`: whose devices are checked in full. `clock` gives Unix seconds."""
-        self._store, self._protocols, self._clock = store, protocols, clock
+        self._store, self._clock = store, clock
+        self._assembled = Assembled(protocols)
         self._entries = IndexedStore(store, self._tell)
         self._watchers: set[_Changes] = set()
 
@@ -135,8 +136,7 @@ class Registry:
         model = self._index.model_for(device) if device else None
         if device is None or model is None:
             return None
-        protocol = device.object["spec"]["protocol"]["protocolName"]
-        return load_objects([model.object, device.object], {protocol: ProtocolSchema()}).devices.get(device_id)
+        return self._assembled.device(device, model)
 
     def conditions(self, key: str) -> list[Condition]:
         """What keeps an object from being of use."""
@@ -169,9 +169,7 @@ class Registry:
             message = f"there is no DeviceModel {name} in the namespace {device.namespace}"
             yield Condition("ModelMissing", message, "apply the model; the device is sent once it is there")
             return
-        found = load_objects([model.object, device.object], self._protocols)
-        for problem in (p for p in found.problems if p.severity == "error"):
-            yield Condition("Invalid", problem.message, problem.advice)
+        yield from self._assembled.wrong(device, model)
 
     # ---- what edges declare
 
