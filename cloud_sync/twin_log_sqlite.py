@@ -12,7 +12,6 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
@@ -25,14 +24,13 @@ from cloud_sync.twin_log import Change, Latest, LostWish, Reading, TwinLog, Twin
 from cloud_sync.twins_at_hand import TwinsAtHand
 from twin.documents import DeviceState, MsgTwin
 from twin.migrations import NewerSchemaError, migrate
+from twin.quick_commit import QuickCommit
 
 __all__ = ["SqliteTwinLog"]
 
 logger = logging.getLogger("cloud_sync")
 
 MONTH = 30 * 24 * 3600.0
-QUICK = 0.005
-"""Seconds a disk may take for a commit, on a running average, to be waited for by everybody."""
 PRUNE_EVERY = 10.0
 """Seconds between two looks for readings that are too old; while there are more of them it goes on at once."""
 LOST_WISHES_KEPT = 10
@@ -55,7 +53,6 @@ class SqliteTwinLog(TwinLog):
         """Nodes and journals of which it was seen to that they begin anew where they do."""
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
-        self._sync_seconds = 0.0
         self._closing = self._failing = False
         self.pruned = 0
         """Readings that were too old, since the start."""
@@ -76,7 +73,7 @@ class SqliteTwinLog(TwinLog):
             self._open()
         except (OSError, sqlite3.Error, NewerSchemaError) as error:
             raise TwinLogError(f"{self._path} cannot be used: {error}") from error
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="twin-log")
+        self._disk = QuickCommit(self._db, "twin log")
         self._committer = asyncio.create_task(self._commit_until_closed(), name="twin log")
         self._pruner = asyncio.create_task(self._prune_for_ever(), name="twin log, old readings")
         return self
@@ -86,7 +83,7 @@ class SqliteTwinLog(TwinLog):
         self._closing = True
         self._wake.set()
         await asyncio.gather(self._committer, self._pruner, return_exceptions=True)
-        self._thread.shutdown()
+        self._disk.close()
         self._db.close()
         self._lock.close()
 
@@ -300,7 +297,7 @@ class SqliteTwinLog(TwinLog):
         staged, self._staged = self._staged, Staged()
         try:
             self._write(staged)
-            await self._sync()
+            await self._disk.commit()
         except (sqlite3.Error, OSError, ValueError) as error:
             self._forsake(staged, error)
             return
@@ -324,18 +321,6 @@ class SqliteTwinLog(TwinLog):
         )
         db.executemany("DELETE FROM lost_wish WHERE device = ?", staged.forgotten)
         db.executemany(FORGET_LOST_WISHES, [(device, LOST_WISHES_KEPT) for device in {row[0] for row in staged.lost}])
-
-    async def _sync(self) -> None:
-        """A disk that is quick is waited for right here: going to a thread and back takes as long."""
-        if self._sync_seconds < QUICK:
-            self._timed_commit()
-        else:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._timed_commit)
-
-    def _timed_commit(self) -> None:
-        began = time.monotonic()
-        self._db.execute("COMMIT")
-        self._sync_seconds += 0.2 * (time.monotonic() - began - self._sync_seconds)
 
     def _forsake(self, staged: Staged, error: Exception) -> None:
         """Nothing of it is true, nor of what was staged behind it meanwhile."""

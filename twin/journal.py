@@ -13,7 +13,6 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 from typing import Self
@@ -26,6 +25,7 @@ from twin.handled import HandledMessages
 from twin.machine import Record
 from twin.migrations import migrate
 from twin.outbox import Outbox, OutboxEntry, OutboxReader
+from twin.quick_commit import QuickCommit
 
 __all__ = ["Durable", "Journal", "StoredDevice"]
 
@@ -35,8 +35,6 @@ ATTEMPTS = 5
 """How often a failing commit is tried, a second apart, before its updates are refused."""
 QUIET_SECONDS = 60.0
 """At most so often the times of unchanged values are written, and only along with a real change."""
-QUICK = 0.005
-"""Seconds that a disk may take for a commit, on a running average, to be waited for by everybody."""
 TRIM_SECONDS = 0.2
 """So long what the cloud has confirmed waits for a commit that is made anyway."""
 PUT_TWINS = "INSERT OR REPLACE INTO twin SELECT ?1, key, value FROM json_each(?2)"
@@ -78,7 +76,6 @@ class Journal:
         self._closing = False
         self._troubled = False
         self._owner: asyncio.Task[object] | None = None
-        self._sync_seconds = 0.0
         self._trimming: asyncio.TimerHandle | None = None
         self.identity = ""
         """32 hex digits, made with the file: by it a cloud knows whose numbers the outbox's are."""
@@ -100,7 +97,7 @@ class Journal:
         self.sent = self._outbox.sent()
         (self.identity,) = self._db.execute("SELECT value FROM identity").fetchone()
         self._reader = OutboxReader(self._path)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._disk = QuickCommit(self._db, "journal")
         self._owner = asyncio.current_task()
         self._task = asyncio.create_task(self._commit_until_closed(), name="journal")
         self._task.add_done_callback(lambda _: self._ended())
@@ -119,7 +116,7 @@ class Journal:
         finally:
             if self._trimming:
                 self._trimming.cancel()
-            self._thread.shutdown()
+            self._disk.close()
             self._reader.close()
             self._db.close()
 
@@ -330,7 +327,7 @@ class Journal:
         for _ in range(ATTEMPTS):
             try:
                 self._write(batch)
-                await self._sync()
+                await self._disk.commit()
             except sqlite3.Error as fault:
                 error = fault
                 if self._db.in_transaction:
@@ -349,20 +346,6 @@ class Journal:
                     self.on_grown()
                 return None
         return error
-
-    async def _sync(self) -> None:
-        """COMMIT. A disk that is quick is waited for right here: going to a thread and back takes as long. A slow
-        one would hold everybody up, so it is waited for in a thread. Rows are never written there: row by row the
-        two threads would fight for the interpreter."""
-        if self._sync_seconds < QUICK:
-            self._timed_commit()
-        else:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._timed_commit)
-
-    def _timed_commit(self) -> None:
-        began = time.monotonic()
-        self._db.execute("COMMIT")
-        self._sync_seconds += 0.2 * (time.monotonic() - began - self._sync_seconds)
 
     def _write(self, batch: Batch) -> None:
         self._db.execute("BEGIN IMMEDIATE")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from twin import journal as journal_module
+from twin import quick_commit
 from twin.documents import MsgTwin, TwinValue, TwinVersion
 from twin.handled import FORGET_EVERY
 from twin.journal import Journal, StoredDevice
@@ -43,7 +44,7 @@ async def test_what_was_put_is_there_again(tmp_path: Path) -> None:
 async def test_many_changes_share_a_commit_and_are_released_in_order(
     tmp_path: Path, quick: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_module, "QUICK", quick)
+    monkeypatch.setattr(quick_commit, "QUICK", quick)
     released: list[int] = []
     async with Journal(tmp_path / "j.db") as journal:
         for n in range(500):
@@ -319,17 +320,17 @@ async def test_what_is_private_is_remembered_and_not_told(tmp_path: Path) -> Non
 async def test_nothing_is_read_from_the_outbox_before_it_is_durable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_module, "QUICK", 0.0)
+    monkeypatch.setattr(quick_commit, "QUICK", 0.0)
     grown: list[int] = []
     async with Journal(tmp_path / "j.db") as journal:
-        sync = journal._sync
+        sync = journal._disk.commit
 
         async def slow() -> None:
             assert journal._db.in_transaction
             assert journal.outbox() == [], "written, not committed"
             await sync()
 
-        monkeypatch.setattr(journal, "_sync", slow)
+        monkeypatch.setattr(journal._disk, "commit", slow)
         journal.on_grown = lambda: grown.append(len(journal.outbox()))
         put(journal, {"x": record("1")}, ["x"])
         await journal.flush()
