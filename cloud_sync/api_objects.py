@@ -38,7 +38,7 @@ class ObjectRoutes:
         objects = (await body(request, forms.Objects)).objects
         if len(objects) > OBJECTS:
             raise Refused(413, f"{len(objects):,} objects; the most is {OBJECTS:,}", "send them in parts")
-        applied = await self._registry.apply(objects)
+        applied = await self._registry.apply(objects, self._log.wish)
         await self._follow(one for one in applied if one.key.startswith(f"{DEVICE}/") and one.outcome != "refused")
         return answer(forms.Outcomes([self._outcome(one) for one in applied]))
 
@@ -47,23 +47,20 @@ class ObjectRoutes:
         that are unchanged are looked at too, so that applying again completes what was cut off."""
         devices = [(one, stored) for one in applied if (stored := self._registry.device(_id(one))) and stored.node]
         known = await self._log.latest(stored.id for _, stored in devices)
-        changed = await asyncio.gather(*(self._impose(one, stored, known.get(stored.id)) for one, stored in devices))
-        self._server.wished(device for device in changed if device)
+        await asyncio.gather(*(self._impose(one, stored, known.get(stored.id)) for one, stored in devices))
+        self._server.wished(stored.id for _, stored in devices)
 
-    async def _impose(self, applied: Applied, stored: StoredObject, known: Latest | None) -> str | None:
-        """Returns the device if its twin has changed."""
+    async def _impose(self, applied: Applied, stored: StoredObject, known: Latest | None) -> None:
         twin = known.twin if known else {}
         never = {
             name: value
             for name, value in desired(stored.object).items()
             if name not in twin or twin[name].expected is None
         }
-        moved = known is not None and known.node != stored.node
-        if moved:
+        if known is not None and known.node != stored.node:
             await self._log.rehome(stored.id, stored.node)
         if wishes := never | dict(applied.wishes):
             await self._log.wish(stored.node, stored.id, wishes)
-        return stored.id if moved or wishes else None
 
     def _outcome(self, applied: Applied) -> forms.Applied:
         conditions = self._registry.conditions(applied.key) if applied.outcome != "refused" else []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -23,6 +23,8 @@ from device_models import Device, ProtocolSchema
 from twin.store import Conflict, Store
 
 __all__ = ["Registry"]
+
+Impose = Callable[[str, str, Mapping[str, str]], Awaitable[object]]
 
 _SYNC = "Sync"
 _ATTEMPTS = 5
@@ -75,24 +77,29 @@ class Registry:
 
     # ---- objects
 
-    async def apply(self, objects: Sequence[Mapping[str, Any]]) -> list[Applied]:
-        """Declare objects, each for itself; models are taken before devices. One that is wrong is refused."""
+    async def apply(self, objects: Sequence[Mapping[str, Any]], impose: Impose | None = None) -> list[Applied]:
+        """Declare objects, each for itself; models are taken before devices. One that is wrong is refused.
+
+        `impose(node, device_id, values)` makes desired values that are new or edited wishes, before the object is
+        stored: if it is cut off between the two, applying again finds them still to be imposed. Those of a device
+        that moves are left to the caller, for they belong to its new home.
+        """
         found = await asyncio.to_thread(declared.read, objects)
         order = sorted(range(len(found)), key=lambda i: found[i].kind != MODEL)
-        outcomes = {i: await self._apply(found[i]) for i in order}
+        outcomes = {i: await self._apply(found[i], impose) for i in order}
         return [outcomes[i] for i in range(len(found))]
 
-    async def _apply(self, found: declared.Found) -> Applied:
+    async def _apply(self, found: declared.Found, impose: Impose | None) -> Applied:
         if found.problem or found.manifest is None:
             return Applied(found.key, "refused", found.problem)
         for _ in range(_ATTEMPTS):
             try:
-                return await self._declare(found.key, found.manifest)
+                return await self._declare(found.key, found.manifest, impose)
             except Conflict:
                 await self._entries.catch_up()
         return Applied(found.key, "refused", "others are changing it at the same time; apply it again")
 
-    async def _declare(self, key: str, manifest: Mapping[str, Any]) -> Applied:
+    async def _declare(self, key: str, manifest: Mapping[str, Any], impose: Impose | None) -> Applied:
         known = self._known(key)
         if known is not None and known.origin:
             where = (
@@ -102,10 +109,13 @@ class Registry:
         new = declared.completed(manifest, known.object if known else None, self._clock())
         if new is None:
             return Applied(key, "unchanged", self._remark(key))
+        wishes = desired.news(new, known.object if known else None) if key.startswith(f"{DEVICE}/") else {}
+        node = new["spec"].get("nodeName", "")
+        moved = known.node if known and known.node and known.node != node else None
+        if wishes and impose and node and moved is None:
+            await impose(node, key.partition("/")[2], wishes)
+            wishes = {}
         await self._entries.put(key, {"object": new}, known.version if known else 0)
-        before = known.object if known else None
-        wishes = desired.news(new, before) if key.startswith(f"{DEVICE}/") else {}
-        moved = known.node if known and known.node and known.node != new["spec"].get("nodeName", "") else None
         return Applied(key, "configured" if known else "created", self._remark(key), wishes, moved)
 
     def _remark(self, key: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -406,6 +406,24 @@ async def test_who_was_connected_to_a_killed_process_is_away(registry: Registry)
     entry = registry.node(NODE)
     assert entry is not None
     assert (entry.connected, entry.plain, entry.address) == (False, True, "10.0.0.1:5")
+
+
+async def test_a_desired_value_is_imposed_before_the_object_says_that_it_was(registry: Registry) -> None:
+    imposed: list[tuple[str, str, dict[str, str]]] = []
+
+    async def fails(node: str, device_id: str, values: Mapping[str, str]) -> None:
+        raise StoreError("the log is full")
+
+    async def works(node: str, device_id: str, values: Mapping[str, str]) -> None:
+        imposed.append((node, device_id, dict(values)))
+
+    await registry.apply([model(), device(**desired(speed="5"))], works)
+    with pytest.raises(StoreError):
+        await registry.apply([device(**desired(speed="6"))], fails)
+    applied = await registry.apply([device(**desired(speed="6"))], works)
+    assert [one.outcome for one in applied] == ["configured"]
+    assert applied[0].wishes == {}
+    assert imposed == [(NODE, "default/pump-01", {"speed": value}) for value in ("5", "6")]
 
 
 async def test_presence_is_kept(registry: Registry, store: Store, clock: Clock) -> None:
