@@ -45,6 +45,10 @@ class Index:
 
     # ---- asking
 
+    def may_declare_now(self, node: str) -> bool:
+        """Whether something that this node may not declare, because it was declared elsewhere, is there no longer."""
+        return any(node in nodes and device_id not in self.devices for device_id, nodes in self.twice.items())
+
     def devices_of(self, node: str) -> list[StoredObject]:
         """The devices of a node, by id."""
         return [self.devices[device_id] for device_id in sorted(self._by_node.get(node, ()))]
@@ -144,7 +148,7 @@ class Index:
             return set()
         self._by_node[known.node].discard(device_id)
         self._by_model[model_of(known.object)].discard(device_id)
-        return {known.node}
+        return {known.node, *self.twice.get(device_id, ())}
 
     def _users(self, model_key: str) -> set[str]:
         return {device.node for device in self.devices_with(model_key)}

@@ -183,6 +183,11 @@ class Registry:
 
     # ---- what edges declare
 
+    def may_declare_now(self, node: str) -> bool:
+        """Whether something that this edge was refused, because it was declared elsewhere, is there no longer. It
+        would say it again on a new connection."""
+        return self._index.may_declare_now(node)
+
     async def declared_at_edge(self, node: str, keys: Sequence[str]) -> None:
         """These are all objects declared at this edge; what it declared before and does not now is gone."""
         index, listed = self._index, frozenset(keys)

@@ -176,6 +176,30 @@ async def test_an_edge_that_comes_back_with_the_same_words_writes_nothing(
     assert len(taken) == 3
 
 
+async def test_an_edge_declares_again_what_another_has_given_up(cloud: Cloud) -> None:
+    said = [
+        declared(["DeviceModel/default/pump-model", "Device/default/pump-01"]),
+        declaration(Kind.MODEL, "default", "pump-model", model()),
+        declaration(Kind.DEVICE, "default", "pump-01", device("pump-01", "edge-7")),
+    ]
+    await cloud.declare("pump-01", node="edge-8")
+    async with cloud.edge() as edge:
+        for message in said:
+            await edge.send(message)
+        await until(lambda: "DeclaredTwice" in [c.type for c in cloud.registry.conditions("Device/default/pump-01")])
+        await cloud.registry.delete("Device/default/pump-01")
+        assert await edge.closed() in ("", "what it may declare has changed")
+    async with cloud.edge() as edge:
+        for message in said:
+            await edge.send(message)
+        await until(lambda: cloud.registry.device(PUMP))
+        known = cloud.registry.device(PUMP)
+        assert known is not None
+        assert known.origin == "edge-7"
+        await cloud.wish(PUMP, speed="5")
+        await edge.receive_where(is_wish)  # and is not cut again
+
+
 async def test_an_edge_that_declares_too_much_is_not_waited_for(cloud: Cloud) -> None:
     async with cloud.edge() as edge:
         limit = HubSettings().declared_limit
