@@ -102,7 +102,10 @@ def _newer_actual(ours: Record, sent: MsgTwin) -> bool:
         return True
     if theirs is not None and (ours.deleted or theirs == mine):
         return False
-    return ours.shown.actual is None or _time(sent.actual) > _time(ours.shown.actual)
+    known = _time(ours.shown.actual)
+    if theirs is not None and mine is not None:  # numbers began anew, or a late one: then not over what has no time
+        return 0 < known < _time(sent.actual)
+    return ours.shown.actual is None or _time(sent.actual) > known
 
 
 def _redeclared(ours: Record, sent: MsgTwin) -> bool:

@@ -154,6 +154,13 @@ def test_a_tombstone_deletes_and_an_old_report_does_not_bring_it_back() -> None:
     assert not merge(buried, reported("2", 5).with_versions()).after["x"].deleted
 
 
+def test_a_late_report_is_not_shown_in_a_property_that_a_wish_has_revived() -> None:
+    buried = Record(MsgTwin(metadata=TypeMetadata(DELETED)), DELETED, None, TwinVersion(0, 5))
+    revived = replace(buried, shown=MsgTwin(value("7"), metadata=INT), type="int", expected_version=TwinVersion(1, 0))
+    late = MsgTwin(actual=value("3", 4), metadata=INT, actual_version=TwinVersion(0, 4))
+    assert "x" not in merge(revived, late).after
+
+
 def test_an_old_tombstone_does_not_delete() -> None:
     assert merge(reported("1", 5), tombstone(4)).stale == {"x"}
 
