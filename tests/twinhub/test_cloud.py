@@ -344,9 +344,8 @@ def test_a_revoked_node_is_cut_off_and_may_join_again(tmp_path: Path) -> None:
 def test_a_cloud_ends_when_it_is_asked_to(tmp_path: Path) -> None:
     cloud = make_cloud(tmp_path)
     with cloud.running("--join", "press-shop") as started:
-        text = cloud.log.read_text()
-        assert "twinhub join --cloud" in text
-        assert "--node press-shop" in text
+        wait_for(lambda: "--node press-shop" in cloud.log.read_text(), "the command that joins")
+        assert "twinhub join --cloud" in cloud.log.read_text()
         started.terminate()
         assert started.wait(10) == 0
     assert "Traceback" not in cloud.log.read_text()
