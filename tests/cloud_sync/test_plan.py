@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -208,6 +208,25 @@ def wanteds(draw: st.DrawFn) -> list[StoredObject]:
     return [*(model(name, draw(version), uid=draw(uid)) for name in sorted(models)), *devices]
 
 
+def in_time(lists: Sequence[Sequence[StoredObject]]) -> Iterator[list[StoredObject]]:
+    """What is wanted at one time after the other, as a store would have it: versions only rise, and what was deleted
+    and declared again is another object."""
+    last: dict[str, tuple[StoredObject, StoredObject]] = {}
+    for number, wanted in enumerate(lists):
+        now = {one.key: last.get(one.key, (None, one)) for one in wanted}
+        last = {one.key: (one, _stamped(one, *now[one.key], number)) for one in wanted}
+        yield [stamped for _, stamped in last.values()]
+
+
+def _stamped(one: StoredObject, before: StoredObject | None, stamped: StoredObject, number: int) -> StoredObject:
+    if one == before:
+        return stamped
+    uid = stamped.uid if before is not None and before.uid == one.uid else f"{one.uid}-{number}"
+    version = 1_000 * (number + 1) + one.version
+    metadata = {**one.object["metadata"], "uid": uid, "resourceVersion": str(version)}
+    return replace(one, uid=uid, version=version, object={**one.object, "metadata": metadata})
+
+
 CUTS = st.sampled_from(["", "before the object", "before the confirmation"])
 
 
@@ -217,7 +236,8 @@ def test_it_always_ends_at_what_is_wanted(
     before: list[tuple[list[StoredObject], int, str]], wanted: list[StoredObject]
 ) -> None:
     node = Node()
-    for earlier, number, cut_in in before:
+    *earlier_ones, wanted = in_time([*(earlier for earlier, _, _ in before), wanted])
+    for earlier, (_, number, cut_in) in zip(earlier_ones, before, strict=True):
         node.take(plan(earlier, node.confirmed), number, cut_in)
     steps = plan(wanted, node.confirmed)
     node.take(steps, len(steps))
