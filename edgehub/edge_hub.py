@@ -162,7 +162,7 @@ class EdgeHub:
         """Of a device that our cloud has just sent, it is told all there is: it may have moved away and back, and
         what did not change meanwhile would never be said again."""
         await self._declare(devices)
-        if self._ours.is_set():
+        if not self._hub.state.plain:  # as it was last: the link may have gone since the object came
             self._keeper.report_all(sent)
         await self._carry_out()
 
