@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from mappers.mapper import Failure, LinkLost, Mapper, NoAnswer, Value
+from mappers.mapper import LinkLost, Mapper, NoAnswer, Raw, Value
 from mappers.station import Request, Station
 
 LOST = (LinkLost, OSError, EOFError)
@@ -19,7 +19,7 @@ SECOND_LOOK = 0.05
 """Seconds the loop then gets to read it."""
 
 
-async def read(mapper: Mapper[Any, Any], station: Station, request: Request) -> Sequence[Value | Failure]:
+async def read(mapper: Mapper[Any, Any], station: Station, request: Request) -> Sequence[Raw]:
     """The values of a request. NoAnswer also when the time is up, or LinkLost where a late answer could be
     mistaken for another; Refused; whatever a defective mapper raises."""
     try:

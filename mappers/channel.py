@@ -14,7 +14,7 @@ from device_models.limits import remark
 from device_models.model import Conversion, DataType
 from device_models.values import to_text
 from eventbus.device_side import Reading
-from mappers.mapper import Failure, Point, Value
+from mappers.mapper import Failure, Point, Raw, Sample, Value
 
 TOLERANCE = 1e-6
 """Relative; a number this close to a wish is the wish: what a 32-bit float or a scaled register can tell apart."""
@@ -32,6 +32,7 @@ class Channel:
         "_maximum",
         "_minimum",
         "_property",
+        "_sample",
         "_type",
         "_wish",
         "_wish_text",
@@ -61,27 +62,22 @@ class Channel:
         self._last_value: Any = None
         """The number last reported, and when; kept for the deadband alone."""
         self._last_time = 0
+        self._sample: Sample | None = None
+        """The sample last accepted."""
         self._wish: Value | None = None
         self._wish_text = ""
 
-    def accept(self, raw: Value | Failure | ValueError, time: int, *, always: bool = False) -> Reading | None:
-        """A raw value that was read at `time` (Unix milliseconds), or what stands in its place.
+    def accept(self, raw: Raw | ValueError, time: int, *, always: bool = False) -> Reading | None:
+        """What came at `time` (Unix milliseconds). A sample keeps its own time, and is said once: the same sample,
+        read again, is no news.
 
-        With `always` it is reported even within the deadband.
+        With `always` it is reported even within the deadband, or again.
         """
         if isinstance(raw, (Failure, ValueError)):
             return self.fail(raw.reason if isinstance(raw, Failure) else str(raw))
-        try:
-            value: Any = raw if self._conversion is None else apply(self._conversion, raw)  # type: ignore[arg-type]
-            text = self._text_of(value)
-            reason = self._doubt(value, text) if self._limited else ""
-        except (ValueError, TypeError, ArithmeticError) as error:
-            return self.fail(str(error))
-        quality = "uncertain" if reason else "good"
-        if self._deadband and not self._is_news(value, time, always=always or quality != self.quality):
-            return None
-        self.text, self.quality, self.reason = text, quality, reason
-        return Reading(self.name, text, time, quality, reason)  # type: ignore[arg-type]
+        if isinstance(raw, Sample):
+            return self._accept_sample(raw, time, always=always)
+        return self._accept(raw, time, "", always=always)
 
     def fail(self, reason: str) -> Reading | None:
         """It cannot be read, for that reason; said once."""
@@ -89,6 +85,27 @@ class Channel:
             return None
         self.quality, self.reason = "bad", reason
         return Reading(self.name, None, 0, "bad", reason)
+
+    def _accept_sample(self, sample: Sample, time: int, *, always: bool) -> Reading | None:
+        known = sample == self._sample and self.quality != "bad"
+        if known and sample.time is not None and not always:
+            return None
+        self._sample = sample
+        doubt = (sample.reason or "the device calls it uncertain") if sample.quality == "uncertain" else ""
+        return self._accept(sample.value, time if sample.time is None else sample.time, doubt, always=always)
+
+    def _accept(self, raw: Value, time: int, doubt: str, *, always: bool) -> Reading | None:
+        try:
+            value: Any = raw if self._conversion is None else apply(self._conversion, raw)  # type: ignore[arg-type]
+            text = self._text_of(value)
+            reason = doubt or (self._doubt(value, text) if self._limited else "")
+        except (ValueError, TypeError, ArithmeticError) as error:
+            return self.fail(str(error))
+        quality = "uncertain" if reason else "good"
+        if self._deadband and not self._is_news(value, time, always=always or quality != self.quality):
+            return None
+        self.text, self.quality, self.reason = text, quality, reason
+        return Reading(self.name, text, time, quality, reason)  # type: ignore[arg-type]
 
     def raw_of(self, value: Value) -> Value:
         """The raw value to write for a desired one; ValueError when there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -65,6 +66,11 @@ def points_of(mapper: type[AnyMapper], devices: Iterable[Device]) -> list[AnyPoi
 def timeout_of(point: AnyPoint) -> float:
     """Seconds this point's device is waited for."""
     return float(getattr(point.config, "timeout", DEFAULT_TIMEOUT))
+
+
+def silence_of(point: AnyPoint) -> float:
+    """Seconds without a word after which a device that speaks by itself is silent; infinity: never."""
+    return float(getattr(point.config, "silence", None) or math.inf)
 
 
 def _config(mapper: type[AnyMapper], device: Device) -> Struct:

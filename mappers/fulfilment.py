@@ -78,13 +78,14 @@ class Fulfilment:
                 log.error("%s: defect in the mapper", station.device_id, exc_info=error)
             wishes.failed(wish, f"defect in the mapper: {words(error)}", self._clock())
         else:
-            self._judge(wish, wishes)
+            self._judge(station, wish, wishes)
 
-    def _judge(self, wish: Wish, wishes: Wishes) -> None:
+    def _judge(self, station: Station, wish: Wish, wishes: Wishes) -> None:
         if wish.channel.shows(wish.text):
             wishes.met(wish, self._clock())
         else:
-            wishes.not_kept(wish, self._clock())
+            patience = 0.0 if self._mapper.readable(wish.channel.point) else station.timeout
+            wishes.not_kept(wish, self._clock(), patience)
 
     async def _write_and_look(self, station: Station, wish: Wish) -> None:
         """Write, then read back. A device that was slow to follow has perhaps followed by now: look first."""
@@ -96,7 +97,7 @@ class Fulfilment:
 
     async def _look(self, station: Station, wish: Wish) -> bool:
         """Read the property and report it; where devices speak by themselves, wait for that instead."""
-        if self._mapper.polls:
+        if self._mapper.readable(wish.channel.point):
             [batch] = self._mapper.plan([wish.channel.point])
             [value] = await asking.read(self._mapper, station, station.request(batch))
             self._health.answered(station)

@@ -57,6 +57,13 @@ class Health:
         if all_silent and self._silence > 1:
             raise LinkLost(reason)
 
+    def quiet(self, station: Station, reason: str) -> None:
+        """A device that speaks by itself is gone; the link is fine."""
+        self.report(station, station.fail(reason))
+        if station.online is not False:
+            log.warning("%s: device %s is silent: %s; listening on", self._name, station.device_id, reason)
+        self._offline(station)
+
     def lost(self, reason: str) -> None:
         """The connection is lost, or could not be made."""
         if not self._down:

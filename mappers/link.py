@@ -15,20 +15,20 @@ from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 from eventbus.backoff import full_jitter
-from eventbus.device_side import DeviceSide, Reading
+from eventbus.device_side import DeviceSide
 from mappers import asking
 from mappers.asking import words
 from mappers.channel import Channel
 from mappers.configuration import timeout_of
+from mappers.ear import Ear
 from mappers.fulfilment import Fulfilment
 from mappers.health import Health
-from mappers.mapper import Failure, LinkLost, Mapper, NoAnswer, Point, Refused, Value
+from mappers.mapper import Failure, Mapper, NoAnswer, Raw, Refused
 from mappers.station import SHARE, Cycle, Request, Station
 from mappers.timetable import Timetable
 
 log = logging.getLogger("mappers")
 
-CONNECT_TIMEOUT = 5.0
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 15.0
 """Seconds between two attempts to connect, with full jitter."""
@@ -99,7 +99,7 @@ class Link:
         """Connect and serve until the link is lost; returns why."""
         self._health.connected()
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
+            async with asyncio.timeout(self._mapper.connect_patience):
                 await self._mapper.connect()
             await self._serve()
         except asking.LOST as error:
@@ -112,14 +112,15 @@ class Link:
     async def _serve(self) -> NoReturn:
         self._timetable = Timetable()
         now = self._clock()
-        if self._mapper.polls:
-            for station in self._stations.values():
-                station.plan(self._mapper)
-                for cycle in station.cycles:
+        for station in self._stations.values():
+            station.plan(self._mapper)
+            for cycle in station.cycles:
+                if cycle.requests:
                     self._timetable.add(cycle, now, station.phase)
         if type(self._mapper).listen is Mapper.listen:
             await self._work()
-        await _first_to_end(self._work(), self._listen(), name=self.name)
+        ear = Ear(self._mapper, self._stations, self._health)
+        await _first_to_end(ear.listen(), ear.watch(), self._work(), name=self.name)
 
     async def _work(self) -> NoReturn:
         while True:
@@ -165,7 +166,7 @@ class Link:
             cycle.restart()
             self._timetable.finished(cycle, self._clock())
 
-    async def _ask(self, cycle: Cycle, request: Request) -> Sequence[Value | Failure] | None:
+    async def _ask(self, cycle: Cycle, request: Request) -> Sequence[Raw] | None:
         """The values of a request, or None when the cycle has been put elsewhere in the timetable."""
         started = self._clock()
         self._reads += 1
@@ -209,23 +210,6 @@ class Link:
             return None
         request.rest(now, cycle.period)
         return [Failure(reason)] * len(request.channels)
-
-    async def _listen(self) -> NoReturn:
-        await self._mapper.listen(self._deliver)
-        raise LinkLost("the other side ended the connection")
-
-    def _deliver(self, values: Mapping[Point[Any, Any], Value | Failure]) -> None:
-        """Values that came by themselves."""
-        stamp = time.time_ns() // 1_000_000
-        readings: dict[str, list[Reading]] = {}
-        for point, value in values.items():
-            station = self._stations[point.device_id]
-            self._health.answered(station)
-            reading = station.channels[point.property.name].accept(value, stamp)
-            if reading is not None:
-                readings.setdefault(point.device_id, []).append(reading)
-        for device_id, of_device in readings.items():
-            self._health.report(self._stations[device_id], of_device)
 
     def _defect(self, error: Exception) -> str:
         what = f"defect in the mapper: {type(error).__name__}: {error}"[:500]

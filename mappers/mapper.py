@@ -7,9 +7,9 @@ quality, conversion, deadbands, reports, and wishes that are written and read ba
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -30,6 +30,23 @@ class Failure:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A value of a device that says itself when it was true, or how far to trust it."""
+
+    value: Value
+    time: int | None = None
+    """Source time by the device's clock, Unix milliseconds; None: it says none, and the moment of receipt counts."""
+    quality: Literal["good", "uncertain"] = "good"
+    """What the device says of the value. One that it calls bad is a Failure."""
+    reason: str = ""
+    """Why it is not good."""
+
+
+Raw = Value | Sample | Failure
+"""What came for a point, before the declared conversion."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Point(Generic[ConfigT, VisitorT]):
     """One property of one device, with the protocol's own words about both."""
@@ -47,8 +64,15 @@ class Batch(Generic[ConfigT, VisitorT]):
     points: tuple[Point[ConfigT, VisitorT], ...]
 
 
-Deliver = Callable[[Mapping[Point[Any, Any], Value | Failure]], None]
-"""What a protocol that pushes calls with new values; those of one call leave as one message per device."""
+class Listening(Protocol):
+    """Whom a protocol tells what devices say by themselves."""
+
+    def deliver(self, values: Mapping[Point[Any, Any], Raw]) -> None:
+        """New values; those of one call leave as one message per device. Their devices are there."""
+
+    def silent(self, device_id: str, reason: str) -> None:
+        """This device is gone, the link is fine: its properties are bad for that reason and it is offline, until
+        it delivers or answers again."""
 
 
 class LinkLost(Exception):
@@ -64,6 +88,20 @@ class Refused(Exception):
     """The device answered that it will not: a request that asks for less may succeed."""
 
 
+class CannotDiscover(Exception):
+    """This protocol, or this target, has nothing that tells what there is; the text says what to do instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What was found, ready to be declared."""
+
+    manifests: Sequence[Mapping[str, Any]]
+    """DeviceModel and Device objects (v1beta1), in the order in which they are to be printed."""
+    remarks: Sequence[str] = ()
+    """What the user should know of it; printed above as comments."""
+
+
 class Mapper(ABC, Generic[ConfigT, VisitorT]):
     """One link (a connection, a serial line) and the devices behind it.
 
@@ -73,11 +111,12 @@ class Mapper(ABC, Generic[ConfigT, VisitorT]):
 
     Config: ClassVar[type[Struct]]
     """The form of `protocol.configData`: a frozen Struct. A field `timeout` (seconds) bounds each read; else it
-    is `DEFAULT_TIMEOUT`."""
+    is `DEFAULT_TIMEOUT`. A field `silence` (seconds; 0 or None: never) says when a device that speaks by itself and
+    says nothing is silent."""
     Visitor: ClassVar[type[Struct]]
     """The form of `visitors.configData`: a frozen Struct."""
-    polls: ClassVar[bool] = True
-    """False for a protocol whose devices speak by themselves: `listen` is then all that reads."""
+    connect_patience: ClassVar[float] = 5.0
+    """Seconds that `connect` may take."""
     survives_silence: ClassVar[bool] = False
     """True when an answer that comes after its read was given up cannot be taken for the answer to another
     read. Otherwise a read that timed out costs the connection."""
@@ -95,17 +134,29 @@ class Mapper(ABC, Generic[ConfigT, VisitorT]):
     async def close(self) -> None:
         """Close it; also when it is half open or broken. Must not raise."""
 
-    async def read(self, batch: Any) -> Sequence[Value | Failure]:
+    def polls(self, point: Point[ConfigT, VisitorT]) -> bool:  # noqa: ARG002 - for subclasses
+        """Whether the framework reads this point in every period; otherwise `listen` delivers it. Asked before
+        `connect`, for a preview, and again after it."""
+        return True
+
+    def readable(self, point: Point[ConfigT, VisitorT]) -> bool:
+        """Whether `read` can read this point when it is asked to: after a write, and to try it. Otherwise a write is
+        followed by waiting for the device to show it by itself. Default: as it is polled."""
+        return self.polls(point)
+
+    async def read(self, batch: Any) -> Sequence[Raw]:
         """The raw values of a batch, in the order of its points, as of now. A point that cannot be read gives a
         Failure. NoAnswer, Refused and LinkLost concern the whole batch; the framework bounds the time."""
         raise Refused(f"{type(self).__name__} cannot read, asked for {len(batch.points)} points")
 
     async def write(self, point: Point[ConfigT, VisitorT], value: Value) -> None:
-        """Write a raw value; the framework reads it back. ValueError: it can never be written."""
+        """Write a raw value; the framework reads it back. ValueError: it can never be written. Bounded by twice
+        the device's `timeout`."""
         raise ValueError(f"{type(self).__name__} cannot write {value!r} to {point.property.name}")
 
-    async def listen(self, deliver: Deliver) -> None:
-        """Deliver what devices say by themselves until the link is lost. Runs beside `read` and `write`."""
+    async def listen(self, listening: Listening) -> None:
+        """Tell what devices say by themselves until the link is lost. Begins right after `connect` and runs beside
+        `read` and `write`; is cancelled before `close`."""
 
     def plan(self, points: Sequence[Point[ConfigT, VisitorT]]) -> Sequence[Batch[ConfigT, VisitorT]]:
         """The requests that read these points of one device, which are due together. Default: a single one."""
@@ -147,6 +198,13 @@ class Mapper(ABC, Generic[ConfigT, VisitorT]):
     def tidy_visitor(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         """The same for `visitors.configData` and `Visitor`."""
         return raw
+
+    @classmethod
+    async def discover(cls, target: str, options: Mapping[str, str]) -> Discovery:
+        """Look what there is at a target (a URL, an adapter; empty: where one looks first) and how to declare it.
+        `options` are fields of `protocol.configData` as text. CannotDiscover with the reason and what to do instead;
+        LinkLost or OSError when nothing is there."""
+        raise CannotDiscover(f"{cls.__name__} cannot discover, asked for {target or 'all'} with {dict(options)}")
 
     @classmethod
     def config_schema(cls) -> dict[str, Any]:

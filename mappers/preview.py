@@ -13,7 +13,6 @@ from device_models.model import Device
 from mappers.asking import words
 from mappers.channel import Channel
 from mappers.configuration import timeout_of
-from mappers.link import CONNECT_TIMEOUT
 from mappers.mapper import Failure, LinkLost, Mapper, NoAnswer, Point, Refused
 from mappers.protocols import PROTOCOLS, Protocol
 from mappers.runner import links
@@ -115,7 +114,7 @@ async def probe(device: Device, protocols: Mapping[str, Protocol] = PROTOCOLS) -
 
 async def _connect(mapper: Mapper[Any, Any], name: str) -> None:
     try:
-        async with asyncio.timeout(CONNECT_TIMEOUT):
+        async with asyncio.timeout(mapper.connect_patience):
             await mapper.connect()
     except (LinkLost, OSError) as error:
         await mapper.close()

@@ -17,6 +17,8 @@ from mappers.mapper import Batch, Mapper, Point
 
 SHARE = 0.2
 """Of a link's time, at most this much is spent waiting for devices that do not answer."""
+SHORTEST_PAUSE = 0.05
+"""Seconds; some protocols know at once that a device is not there."""
 LONGEST_PAUSE = 30.0
 """Seconds; a device that is back is noticed within this, plus what SHARE adds."""
 LONGEST_REST = 10.0
@@ -64,7 +66,7 @@ class Cycle:
 
     def plan(self, mapper: Mapper[Any, Any], points: Sequence[Point[Any, Any]]) -> None:
         """Ask the protocol for its requests; what was learnt about refusals is forgotten."""
-        self.requests = [self.station.request(batch) for batch in mapper.plan(points)]
+        self.requests = [self.station.request(batch) for batch in mapper.plan(points)] if points else []
         self.restart()
 
     def restart(self) -> None:
@@ -108,7 +110,7 @@ class Station:
         """Plan all cycles afresh; the link is new."""
         self.retry_at = 0.0
         for cycle in self.cycles:
-            points = [p for p in self._by_point if p.property.collect_cycle == cycle.period]
+            points = [p for p in self._by_point if p.property.collect_cycle == cycle.period and mapper.polls(p)]
             cycle.plan(mapper, points)
 
     def request(self, batch: Batch[Any, Any]) -> Request:
@@ -126,8 +128,8 @@ class Station:
         True when that makes the device offline.
         """
         self.failures += 1
-        longest = min(LONGEST_PAUSE, waited * 2 ** min(self.failures, 10))
-        pause = waited + random.uniform(0, longest)  # noqa: S311 - spreads load
+        longest = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, waited) * 2 ** min(self.failures, 10))
+        pause = max(SHORTEST_PAUSE, waited) + random.uniform(0, longest)  # noqa: S311 - spreads load
         if not all_silent:
             pause = max(pause, waited * (silent / SHARE - 1))
         self.retry_at = now + pause

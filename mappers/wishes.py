@@ -88,11 +88,11 @@ class Wishes:
             log.info("%s: %s is %s now, as wished", self._device_id, wish.channel.name, wish.text)
         wish.met_at, wish.due, wish.writes, wish.failed = now, math.inf, 0, False
 
-    def not_kept(self, wish: Wish, now: float) -> None:
-        """It was written, and the device shows something else."""
+    def not_kept(self, wish: Wish, now: float, patience: float = 0.0) -> None:
+        """It was written, and the device shows something else. `patience`: seconds that it may take to show it."""
         wish.writes += 1
         if wish.writes < MOST_WRITES:
-            wish.postpone(now)
+            wish.postpone(now, now + patience)
             return
         wish.give_up()
         log.warning(

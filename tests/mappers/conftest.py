@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from device_models import AccessMode, DataType, Device, Property
 from eventbus.device_side import Reading
-from mappers.mapper import Batch, Deliver, Failure, Mapper, NoAnswer, Point, Refused, Value
+from mappers.mapper import Batch, Failure, Listening, Mapper, NoAnswer, Point, Refused, Value
 from mappers.protocols import Protocol
 from mappers.runner import MapperRunner
 
@@ -98,7 +98,7 @@ class World:
         self.unreachable: set[str] = set()
         self.connects: list[str] = []
         self.closes: list[str] = []
-        self.deliver: dict[str, Deliver] = {}
+        self.listening: dict[str, Listening] = {}
         self.links: dict[str, asyncio.Event] = {}
         self.batch = 100
         """Points in one request, at most."""
@@ -175,10 +175,11 @@ class ThingMapper(Mapper[ThingConfig, ThingVisitor]):
 class PushMapper(ThingMapper):
     """Things that speak by themselves."""
 
-    polls = False
+    def polls(self, point: Point[ThingConfig, ThingVisitor]) -> bool:
+        return False
 
-    async def listen(self, deliver: Deliver) -> None:
-        WORLD.deliver[self.key] = deliver
+    async def listen(self, listening: Listening) -> None:
+        WORLD.listening[self.key] = listening
         await WORLD.links[self.key].wait()
 
 

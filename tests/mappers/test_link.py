@@ -192,16 +192,16 @@ async def test_a_late_cycle_is_skipped_and_counted(stage: Any) -> None:
 async def test_devices_that_speak_by_themselves(stage: Any) -> None:
     thing = stage.thing("a")
     async with stage.run(stage.device("a", "x", "y"), pushing=True):
-        await stage.until(lambda: "a" in stage.world.deliver)
+        await stage.until(lambda: "a" in stage.world.listening)
         points = {point.property.name: point for point in _points(stage)}
-        stage.world.deliver["a"]({points["x"]: 3, points["y"]: 4})
+        stage.world.listening["a"].deliver({points["x"]: 3, points["y"]: 4})
         assert [readings for _, readings in stage.side.reports] == [
             tuple(stage.side.readings(A, "x") + stage.side.readings(A, "y"))
         ]
         assert (stage.side.value(A, "x"), stage.side.state_of(A)) == ("3", "online")
         stage.side.wish(A, x="9")
         await stage.until(lambda: thing.written == [("x", 9)])
-        stage.world.deliver["a"]({points["x"]: 9})
+        stage.world.listening["a"].deliver({points["x"]: 9})
         assert stage.side.value(A, "x") == "9"
         stage.world.links["a"].set()
         await stage.until(lambda: stage.side.quality(A, "x") == "bad" and len(stage.world.connects) > 1)
@@ -209,4 +209,4 @@ async def test_devices_that_speak_by_themselves(stage: Any) -> None:
 
 
 def _points(stage: Any) -> Any:
-    return stage.world.deliver["a"].__self__._mapper.points
+    return stage.world.listening["a"]._mapper.points
