@@ -23,7 +23,7 @@ import msgspec
 
 from device_models import Device
 from mappers.mapper import LinkLost
-from mappers.preview import Probed, probe
+from mappers.probe import Probed, probe
 from twinhub.errors import CommandError
 from twinhub.manifests import good_devices
 from twinhub.text import columns, printable

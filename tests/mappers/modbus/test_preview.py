@@ -7,7 +7,8 @@ import pytest
 from device_models import DataType, Device, Property
 from mappers.configuration import ConfigurationErrors
 from mappers.mapper import LinkLost
-from mappers.preview import plan_rows, plan_text, probe
+from mappers.preview import plan_rows, plan_text
+from mappers.probe import probe
 
 
 def device(config: dict[str, Any], *properties: Property, name: str = "boiler") -> Device:
