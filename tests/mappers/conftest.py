@@ -111,6 +111,7 @@ class ThingConfig(Struct, frozen=True):
     thing: str
     line: str = ""
     timeout: float = 0.1
+    silence: float = 0
 
 
 class ThingVisitor(Struct, frozen=True):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from device_models import AccessMode, Conversion, DataType, Deadband, Property
 from eventbus.device_side import Reading
 from mappers.channel import Channel
-from mappers.mapper import Failure, Point
+from mappers.mapper import Failure, Point, Sample
 
 
 def channel(type_: DataType = DataType.INT, conversion: Conversion | None = None, **more: Any) -> Channel:
@@ -127,3 +127,41 @@ def test_a_conversion_of_text_is_bad_and_no_crash() -> None:
     reading = channel(DataType.STRING, Conversion(scale=2.5)).accept("abc", 1)
     assert reading is not None
     assert reading.quality == "bad"
+
+
+def test_a_sample_keeps_its_own_time_and_quality() -> None:
+    it = channel()
+    assert it.accept(Sample(5, 3), 100) == Reading("x", "5", 3)
+    assert it.accept(Sample(5), 100) == Reading("x", "5", 100)
+    assert it.accept(Sample(6, 4, "uncertain", "SensorNotAccurate"), 100) == Reading(
+        "x", "6", 4, "uncertain", "SensorNotAccurate"
+    )
+    assert it.accept(Sample(6, 5, "uncertain"), 100) == Reading(
+        "x", "6", 5, "uncertain", "the device calls it uncertain"
+    )
+
+
+def test_the_same_sample_read_again_is_no_news() -> None:
+    it = channel()
+    assert it.accept(Sample(5, 3), 100) is not None
+    assert it.accept(Sample(5, 3), 200) is None
+    assert it.accept(Sample(5, 3), 200, always=True) == Reading("x", "5", 3)
+    assert it.accept(Sample(5, 4), 300) == Reading("x", "5", 4)
+    assert it.fail("gone") is not None
+    assert it.accept(Sample(5, 4), 400) == Reading("x", "5", 4)
+
+
+def test_samples_without_a_time_are_all_news() -> None:
+    it = channel()
+    assert it.accept(Sample(5), 100) == Reading("x", "5", 100)
+    assert it.accept(Sample(5), 101) == Reading("x", "5", 101)
+
+
+def test_a_doubtful_sample_beyond_its_limits_has_the_devices_reason() -> None:
+    it = channel(maximum=4)
+    assert it.accept(Sample(5, 3, "uncertain", "EngineeringUnitsExceeded"), 9) == Reading(
+        "x", "5", 3, "uncertain", "EngineeringUnitsExceeded"
+    )
+    reading = it.accept(Sample(5, 4), 9)
+    assert reading is not None
+    assert reading.quality == "uncertain"
