@@ -1,4 +1,4 @@
-"""What every test of a mapper needs: a side of the bus that remembers, and a protocol whose devices are objects."""
+"""What the tests of the framework need: a protocol whose devices are objects."""
 
 from __future__ import annotations
 
@@ -11,67 +11,10 @@ import pytest
 from msgspec import Struct
 
 from device_models import AccessMode, DataType, Device, Property
-from eventbus.device_side import Reading
 from mappers.mapper import Batch, Failure, Listening, Mapper, NoAnswer, Point, Refused, Value
 from mappers.protocols import Protocol
 from mappers.runner import MapperRunner
-
-
-class MemorySide:
-    """Stands where the bus would be: remembers what mappers say, and says wishes."""
-
-    def __init__(self) -> None:
-        self.reports: list[tuple[str, Sequence[Reading]]] = []
-        self.states: list[tuple[str, str]] = []
-        self.removed: list[str] = []
-        self._on_wishes: dict[str, Callable[[Mapping[str, str]], None]] = {}
-
-    def add(self, device_id: str, on_wishes: Callable[[Mapping[str, str]], None]) -> None:
-        self._on_wishes[device_id] = on_wishes
-
-    def remove(self, device_id: str) -> None:
-        self.removed.append(device_id)
-        del self._on_wishes[device_id]
-
-    def report(self, device_id: str, readings: Sequence[Reading]) -> None:
-        assert device_id in self._on_wishes
-        self.reports.append((device_id, tuple(readings)))
-
-    def state(self, device_id: str, state: str) -> None:
-        self.states.append((device_id, state))
-
-    def behind(self, _device_id: str) -> bool:
-        """This hub is never slow."""
-        return False
-
-    def wish(self, device_id: str, **wishes: str) -> None:
-        """The hub says which wishes are open."""
-        self._on_wishes[device_id](wishes)
-
-    def readings(self, device_id: str, name: str) -> list[Reading]:
-        """All that was reported of a property."""
-        return [r for id_, report in self.reports if id_ == device_id for r in report if r.property == name]
-
-    def last(self, device_id: str, name: str) -> Reading | None:
-        found = self.readings(device_id, name)
-        return found[-1] if found else None
-
-    def value(self, device_id: str, name: str) -> str | None:
-        """What a twin would show."""
-        return next((r.value for r in reversed(self.readings(device_id, name)) if r.value is not None), None)
-
-    def quality(self, device_id: str, name: str) -> str:
-        last = self.last(device_id, name)
-        return last.quality if last else ""
-
-    def state_of(self, device_id: str) -> str:
-        return next((state for id_, state in reversed(self.states) if id_ == device_id), "")
-
-
-async def _until(condition: Callable[[], object], within: float = 10.0) -> None:
-    async with asyncio.timeout(within):
-        while not condition():
-            await asyncio.sleep(0.005)
+from mappers.testing.side import MemorySide, until
 
 
 class Thing:
@@ -191,7 +134,7 @@ class Stage:
         WORLD.__init__()  # type: ignore[misc]
         self.world = WORLD
         self.side = MemorySide()
-        self.until = _until
+        self.until = until
 
     def thing(self, name: str, **values: Value) -> Thing:
         """Put a thing into the world."""
