@@ -12,7 +12,7 @@ from device_models import extension, limits
 from device_models.advice import Finding
 from device_models.declared_model import DeclaredModel, DeclaredProperty
 from device_models.manifest import Manifest, exists
-from device_models.model import Device, Property
+from device_models.model import AccessMode, Device, Property
 from device_models.problem import Path, Place, Report, suggestion
 from device_models.protocols import ProtocolSchema
 from device_models.schema import Schema
@@ -60,6 +60,7 @@ class _Assembly:
         config = self._config()
         properties = [self._property(path, entry) for path, entry in self._entries()]
         complete = tuple(prop for prop in properties if prop is not None)
+        self._remark_methods()
         if config is None or len(complete) < len(properties):
             return None
         return Device(
@@ -72,6 +73,19 @@ class _Assembly:
             node=spec.get("nodeName", ""),
             description=manifest.data["metadata"].get("labels", {}).get("description", ""),
         )
+
+    def _remark_methods(self) -> None:
+        """A method is a name for properties that are written to call it; KubeEdge takes any, so this only warns."""
+        for index, method in enumerate(self._manifest.spec.get("methods", [])):
+            for place, name in enumerate(method.get("propertyNames", [])):
+                where = self._manifest.locate(("spec", "methods", index, "propertyNames", place))
+                declared = self._model.properties.get(name)
+                if declared is None:
+                    advice = suggestion(name, self._model.properties)
+                    self._report.warning(where, f"the model has no property '{name}' to be written", advice)
+                elif declared.access is not AccessMode.READ_WRITE:
+                    advice = "say accessMode: ReadWrite in the model, or remove it"
+                    self._report.warning(where, f"the property '{name}' can only be read", advice)
 
     def _config(self) -> dict[str, Any] | None:
         path: Path = ("spec", "protocol", "configData")

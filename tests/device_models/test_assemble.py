@@ -148,3 +148,13 @@ def test_equal_devices_are_warned_of_each_and_built_once(declare: Declare) -> No
     assert [problem.file for problem in declared.problems] == ["b.yaml", "c.yaml"]
     first, second = declared.devices.values()
     assert first.properties[1] is second.properties[1]
+
+
+def test_a_method_names_properties_that_can_be_written(declare: Declare) -> None:
+    methods = "  methods: [{name: good, propertyNames: [p]}, {name: bad, propertyNames: [q, pp]}]\n"
+    declared = declare(MODEL, DEVICE + methods)
+    assert "default/d" in declared.devices
+    assert [(problem.severity, problem.path, problem.message) for problem in declared.problems] == [
+        ("warning", "spec.methods[1].propertyNames[0]", "the property 'q' can only be read"),
+        ("warning", "spec.methods[1].propertyNames[1]", "the model has no property 'pp' to be written"),
+    ]
