@@ -125,7 +125,7 @@ class Contacts:
             if self._above(time):
                 return self._window(time)
             passes = (self._window(peak) for peak in self._culminations(time) if self._above(peak))
-            return next((window for window in passes if window.set > time), None)
+            return next((window for window in passes if window.set > time + EXACT), None)
         except OrbitError:
             return None
 

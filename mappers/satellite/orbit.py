@@ -6,6 +6,7 @@ for UTC and the poles do not wander: an error of at most 0.5 km, less than that 
 
 from __future__ import annotations
 
+import re
 from math import cos, fmod, radians, sin, tau
 from typing import Any, NamedTuple
 
@@ -20,6 +21,12 @@ J2000 = 946728000.0
 DAY = 86400.0
 LINE = 69
 """Characters of a line of elements; what follows is a remark."""
+_WHOSE, _ANGLE, _POWER = r"[ \dA-Z][ \d]{4}", r" [ \d]{3}\.\d{4}", r" [ +-][ \d]{5}[ +-]\d"
+FORMS = (
+    re.compile(rf"1 {_WHOSE}. .{{8}} [ \d]{{5}}\.\d{{8}} [ +-]\.\d{{8}}{_POWER}{_POWER} . [ \d]{{4}}\d", re.ASCII),
+    re.compile(rf"2 {_WHOSE}{_ANGLE}{_ANGLE} [ \d]{{7}}{_ANGLE}{_ANGLE} [ \d]{{2}}\.\d{{8}}[ \d]{{5}}\d", re.ASCII),
+)
+"""What the two lines look like; SGP4 itself would read a number out of anything."""
 
 
 class OrbitError(ValueError):
@@ -66,10 +73,7 @@ class Orbit:
             from sgp4.api import Satrec  # noqa: PLC0415 -- only who has a satellite needs the package
         except ImportError:
             raise RuntimeError("orbits need the package sgp4: pip install 'twinhub[satellite]'") from None
-        try:
-            orbit = cls(Satrec.twoline2rv(line1[:LINE], line2[:LINE]))
-        except ValueError as error:
-            raise OrbitError(f"the two lines of elements cannot be read: {error}") from None
+        orbit = cls(Satrec.twoline2rv(line1[:LINE], line2[:LINE]))
         orbit.position(orbit.epoch)
         return orbit
 
@@ -83,9 +87,11 @@ class Orbit:
 
 def fault(line1: str, line2: str) -> str | None:
     """What is wrong with the form of a two-line element set; None = nothing. Needs no package."""
-    for number, line in enumerate((line1, line2), 1):
-        if len(line) < LINE or not line.isascii() or not line.startswith(f"{number} "):
+    for number, (line, form) in enumerate(zip((line1, line2), FORMS, strict=True), 1):
+        if len(line) < LINE or not line.startswith(f"{number} "):
             return f"line {number} of the elements must begin with '{number} ' and have {LINE} characters"
+        if not form.match(line):
+            return f"line {number} of the elements has not its numbers where a two-line element set has them"
         if line[LINE - 1] != str(_checksum(line)):
             return f"line {number} of the elements ends in {line[LINE - 1]!r}, but its checksum is {_checksum(line)}"
     if line1[2:7] != line2[2:7]:
