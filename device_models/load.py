@@ -14,7 +14,7 @@ from device_models.kinds import DEVICE, MODEL, manifests_of
 from device_models.manifest import Manifest
 from device_models.model import Device
 from device_models.problem import Problem, Report, suggestion
-from device_models.protocols import Protocols, ProtocolSchema
+from device_models.protocols import Protocols, ProtocolSchema, UnusableProtocol
 
 __all__ = ["Declarations", "declare", "load"]
 
@@ -90,9 +90,7 @@ class _Devices:
     def _device(self, manifest: Manifest) -> Device | None:
         self._remark_push_methods(manifest)
         model = self._model(manifest)
-        protocol = self._protocols.find(manifest.spec["protocol"]["protocolName"])
-        if protocol is None:
-            self._unknown_protocol(manifest)
+        protocol = self._protocol(manifest)
         if model is None or protocol is None:
             return None
         return assemble(manifest, model, protocol, self._memory, self._report)
@@ -114,10 +112,17 @@ class _Devices:
         names = [model.name for model in models if model.namespace == namespace]
         return suggestion(name, names) if names else "add a manifest of kind DeviceModel"
 
-    def _unknown_protocol(self, manifest: Manifest) -> None:
+    def _protocol(self, manifest: Manifest) -> tuple[str, ProtocolSchema] | None:
         name = manifest.spec["protocol"]["protocolName"]
         place = manifest.locate(("spec", "protocol", "protocolName"))
-        self._report.error(place, f"the protocol '{name}' is not known", self._protocols.advice(name))
+        try:
+            found = self._protocols.find(name)
+        except UnusableProtocol as error:
+            self._report.error(place, str(error))
+            return None
+        if found is None:
+            self._report.error(place, f"the protocol '{name}' is not known", self._protocols.advice(name))
+        return found
 
     def _remark_push_methods(self, manifest: Manifest) -> None:
         for index, entry in enumerate(manifest.spec.get("properties", [])):

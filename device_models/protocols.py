@@ -10,10 +10,14 @@ from typing import Any
 from device_models.problem import nearest
 from device_models.schema import Schema
 
-__all__ = ["EXTERNAL", "ProtocolSchema", "Protocols"]
+__all__ = ["EXTERNAL", "ProtocolSchema", "Protocols", "UnusableProtocol"]
 
 EXTERNAL = "external"
 """The protocol of a device whose mapper lives elsewhere: it needs no driver, and any configuration is allowed."""
+
+
+class UnusableProtocol(Exception):
+    """The protocol is known, but cannot be used here; says why, and what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +49,20 @@ class Protocols:
     """The protocols that devices may name, found whatever their capitals; `external` is always among them."""
 
     def __init__(self, protocols: Mapping[str, ProtocolSchema]) -> None:
-        known = {EXTERNAL: _EXTERNAL, **protocols}
-        self._known = {name.casefold(): (name, schema) for name, schema in known.items()}
+        """The value of a protocol is looked up when a device names it, and may be an UnusableProtocol then."""
+        self._protocols = protocols
+        self._names = {name.casefold(): name for name in (EXTERNAL, *protocols)}
 
     def find(self, name: str) -> tuple[str, ProtocolSchema] | None:
-        """The protocol's own spelling of its name, and its schemas."""
-        return self._known.get(name.casefold())
+        """The protocol's own spelling of its name, and its schemas. UnusableProtocol comes through."""
+        known = self._names.get(name.casefold())
+        if known is None:
+            return None
+        return known, self._protocols.get(known, _EXTERNAL)
 
     def advice(self, name: str) -> str:
         """What to write instead of a name that is not known."""
-        names = sorted(name for name, _ in self._known.values())
+        names = sorted(self._names.values())
         meant = nearest(name, names)
         start = f"did you mean {meant}? " if meant else ""
         return f"{start}known are: {', '.join(names)} ({EXTERNAL}: the device's mapper lives elsewhere)"

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from types import MappingProxyType, ModuleType
 from typing import Any
 
+from device_models.protocols import ProtocolSchema, UnusableProtocol
 from mappers.mapper import Mapper
 
 GROUP = "twinhub.mappers"
 """The entry point of packages: `protocolName = package.mapper:Class`."""
 
 
-class BrokenMapper(Exception):
+class BrokenMapper(UnusableProtocol):
     """A protocol is known, but its mapper cannot be imported; says why and what to install or mend."""
 
 
@@ -36,8 +38,18 @@ class Protocol:
     def mapper(self) -> type[Mapper[Any, Any]]:
         """The mapper class; imports it. BrokenMapper when that fails."""
         module, _, name = self.path.partition(":")
-        mapper: type[Mapper[Any, Any]] = getattr(self._import(module), name)
+        mapper: object = getattr(self._import(module), name, None)
+        if not (isinstance(mapper, type) and issubclass(mapper, Mapper)):
+            raise self._broken(f"{self.path} is no Mapper; mend the entry point of its package")
         return mapper
+
+    @cached_property
+    def schema(self) -> ProtocolSchema:
+        """What `protocol.configData` and `visitors.configData` may be. BrokenMapper as with `mapper`."""
+        try:
+            return ProtocolSchema(self.config_schema(), self.visitor_schema())
+        except (TypeError, ValueError, AttributeError) as error:
+            raise self._broken(f"its forms of configuration: {error}") from error
 
     @property
     def package(self) -> str:
@@ -45,8 +57,15 @@ class Protocol:
         return self.path.partition(":")[0].rpartition(".")[0]
 
     def part(self, name: str) -> ModuleType:
-        """A module beside the mapper: `simulator`, `rig`. BrokenMapper when it is not there."""
+        """A module beside the mapper: `simulator`, `rig`. BrokenMapper when it cannot be imported."""
         return self._import(f"{self.package}.{name}")
+
+    def has(self, part: str) -> bool:
+        """Whether that module is there; it is not imported."""
+        try:
+            return find_spec(f"{self.package}.{part}") is not None
+        except Exception:  # noqa: BLE001 - the package around it is imported, and may be broken in any way
+            return False
 
     def config_schema(self) -> dict[str, Any]:
         """The JSON Schema of `protocol.configData`."""
@@ -60,9 +79,10 @@ class Protocol:
         try:
             return import_module(module)
         except Exception as error:
-            raise BrokenMapper(
-                f"the mapper for {self.name} cannot be loaded: {module}: {type(error).__name__}: {error}"
-            ) from error
+            raise self._broken(f"{module}: {type(error).__name__}: {error}") from error
+
+    def _broken(self, why: str) -> BrokenMapper:
+        return BrokenMapper(f"the mapper for {self.name} cannot be loaded: {why}")
 
 
 _BUILT_IN = (Protocol("modbus", "mappers.modbus.mapper:ModbusMapper"),)
@@ -70,7 +90,7 @@ _BUILT_IN = (Protocol("modbus", "mappers.modbus.mapper:ModbusMapper"),)
 
 def _installed() -> dict[str, Protocol]:
     """What packages bring. A name that is built in stays ours."""
-    return {entry.name: Protocol(entry.name, entry.value) for entry in entry_points(group=GROUP)}
+    return {entry.name: Protocol(entry.name, f"{entry.module}:{entry.attr}") for entry in entry_points(group=GROUP)}
 
 
 PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(_installed() | {p.name: p for p in _BUILT_IN})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,9 +52,21 @@ def read_manifests(path: Path) -> Manifests:
     return Manifests(devices, found, declared.documents)
 
 
-def protocol_schemas() -> dict[str, ProtocolSchema]:
-    """What the configuration of a device may be, by protocol."""
-    return {name: ProtocolSchema(p.config_schema(), p.visitor_schema()) for name, p in PROTOCOLS.items()}
+def protocol_schemas() -> Mapping[str, ProtocolSchema]:
+    """What the configuration of a device may be, by protocol. A mapper is imported when its protocol is looked up:
+    BrokenMapper when that fails."""
+    return _Schemas()
+
+
+class _Schemas(Mapping[str, ProtocolSchema]):
+    def __getitem__(self, name: str) -> ProtocolSchema:
+        return PROTOCOLS[name].schema
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(PROTOCOLS)
+
+    def __len__(self) -> int:
+        return len(PROTOCOLS)
 
 
 def good_devices(path: Path) -> tuple[Device, ...]:

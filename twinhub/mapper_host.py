@@ -11,7 +11,7 @@ from device_models import Device
 from eventbus.connect import transport
 from eventbus.device_side import DeviceSide
 from eventbus.transport import Session
-from mappers.protocols import PROTOCOLS
+from mappers.protocols import PROTOCOLS, BrokenMapper
 from mappers.runner import Changes, MapperRunner
 
 __all__ = ["MapperHost"]
@@ -44,8 +44,14 @@ class MapperHost:
                 await self._start(name, devices)
 
     async def _start(self, name: str, devices: Sequence[Device]) -> None:
+        protocol = PROTOCOLS[name]
+        try:
+            protocol.mapper  # noqa: B018 - imports it
+        except BrokenMapper as error:
+            logger.error("%s; its devices are left alone", error)
+            return
         side = await self._stack.enter_async_context(DeviceSide(transport(self._session_of(name)), name))
-        runner = MapperRunner(PROTOCOLS[name], devices, side)
+        runner = MapperRunner(protocol, devices, side)
         self._runners[name] = await self._stack.enter_async_context(runner)
 
 
