@@ -99,3 +99,10 @@ async def test_a_defect_of_the_framework_ends_no_other_link(
         spoilt.clear()
         stage.world.unreachable.clear()
         await stage.until(lambda: stage.side.value(A, "x") == "1")
+
+
+async def test_an_error_of_the_caller_comes_out_as_it_is(stage: Any) -> None:
+    stage.thing("a", x=1)
+    with pytest.raises(KeyError):
+        async with stage.run(stage.device("a", "x")):
+            raise KeyError("mine")
