@@ -1,0 +1,7 @@
+from mappers.testing.conformance import Conformance
+
+from twinhub_acme.rig import RIG
+
+
+class TestConformance(Conformance):
+    rig = RIG

@@ -1,0 +1,1 @@
+"""twinhub speaks with acme instruments."""
