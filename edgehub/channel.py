@@ -72,6 +72,11 @@ class Channel:
         """There is a new certificate: open a connection with it, then close the one that is there, or just coming."""
         self._renewed.set()
 
+    def rest(self, reason: str) -> None:
+        """While it is not run: what is shown. When it runs again it begins anew, without a pause."""
+        self._show_down(reason)
+        self._failures, self._told = 0, ""
+
     async def run(self) -> None:
         """For ever."""
         pauses = self._pauses()
@@ -131,7 +136,7 @@ class Channel:
     def _ended(self, serving: asyncio.Task[None]) -> bool:
         failure = None if serving.cancelled() else serving.exception()
         if isinstance(failure, Closed):
-            self.state = self.state._replace(up=False, since=time.time(), trouble=str(failure))
+            self._show_down(str(failure))
             return True
         if failure is not None and not isinstance(failure, LinkLost):
             raise failure
@@ -151,5 +156,8 @@ class Channel:
         if trouble != self._told and self._failures >= self._patience:
             logger.warning("no link to the cloud (%s): %s; trying again", self._name, trouble)
             self._told = trouble
+        self._show_down(trouble)
+
+    def _show_down(self, trouble: str) -> None:
         since = time.time() if self.state.up else self.state.since
         self.state = self.state._replace(up=False, since=since, trouble=trouble)

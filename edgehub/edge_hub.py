@@ -19,6 +19,7 @@ from edgehub.bus_session import BusSession, Retold
 from edgehub.channel import Channel, Closed, Serve
 from edgehub.cloud_objects import CloudObjects
 from edgehub.connection import Connection, Unreachable, open_connection
+from edgehub.contact import OUT_OF_CONTACT, Contact
 from edgehub.counts import Counts
 from edgehub.downlink import Downlink
 from edgehub.hub_session import HubSession, Shared
@@ -87,6 +88,7 @@ class EdgeHub:
         self._hub = self._channel(handshake.Channel.HUB, self._serve_hub)
         self._bus = self._channel(handshake.Channel.BUS, self._serve_bus, self._until_ours)
         self._stream = self._channel(handshake.Channel.STREAM, self._serve_stream, self._something_to_say)
+        self._contact = Contact(keeper, *self._settings.contact) if self._settings.contact else None
         self._stack: AsyncExitStack
 
     async def recall(
@@ -121,6 +123,7 @@ class EdgeHub:
         return LinkStatistics(
             node=self._identity.node,
             channels=channels,
+            in_contact=self._contact is None or self._contact.on,
             outbox_depth=self._journal.outbox_depth,
             outbox_age=self._journal.oldest_change_age(self.confirmed),
             folded=self._journal.folded,
@@ -146,16 +149,30 @@ class EdgeHub:
 
     async def _run(self) -> None:
         await self._carry_out()
+        link = self._keep_link() if self._contact is None else self._keep_while_in(self._contact)
+        await together(link=link, declarations=self._objects.apply_changes())
+
+    async def _keep_while_in(self, contact: Contact) -> None:
+        while True:
+            for channel in self._channels:
+                channel.rest(OUT_OF_CONTACT)
+            await contact.begins()
+            await together(link=self._keep_link(), contact=contact.ends())
+
+    async def _keep_link(self) -> None:
         await together(
             hub=self._hub.run(),
             bus=self._bus.run(),
             stream=self._stream.run(),
-            declarations=self._objects.apply_changes(),
             rotation=keep_renewed(self._identity, self._renewed),
         )
 
+    @property
+    def _channels(self) -> tuple[Channel, ...]:
+        return self._hub, self._bus, self._stream
+
     def _renewed(self) -> None:
-        for channel in (self._hub, self._bus, self._stream):
+        for channel in self._channels:
             channel.renew()
 
     async def _apply(self, devices: Sequence[Device], sent: Collection[str]) -> None:

@@ -33,6 +33,7 @@ class LinkCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         now = self._statistics()
         yield from _channels(now)
+        yield _gauge("in_contact", "Whether the link may be used: 0 = out of contact", now.in_contact)
         yield _gauge("outbox_depth", "Changes that the cloud has not confirmed", now.outbox_depth)
         yield _gauge("outbox_age_seconds", "Age of the oldest of them", now.outbox_age)
         yield _gauge("cloud_objects", "Devices and models that the cloud declared", now.objects)

@@ -16,6 +16,8 @@ class LinkStatistics(NamedTuple):
 
     node: str
     channels: Mapping[str, ChannelState]
+    in_contact: bool
+    """Whether the link may be used."""
     outbox_depth: int
     """Changes that the cloud has not confirmed."""
     outbox_age: float

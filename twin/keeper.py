@@ -74,6 +74,7 @@ class Keeper:
         self._rules = rules or Rules()
         self._clock = clock
         self._devices: dict[str, DeviceTwin] = {}
+        self._watched: dict[str, Callable[[], None]] = {}
 
     def now(self) -> int:
         """Unix milliseconds."""
@@ -158,6 +159,11 @@ class Keeper:
             return None
         return machine.delta({name: twin.records[name] for name in sorted(twin.wished)})
 
+    def watch(self, device_id: str, heard: Callable[[], None]) -> None:
+        """From now on `heard` is called whenever this device was reported or wished here, came, left or went back to
+        what was stored; what it is then is in `get`. A device has one watcher."""
+        self._watched[device_id] = heard
+
     def state(self, device_id: str) -> DeviceState | None:
         """What a member said of itself last; None when it is no member."""
         twin = self._devices.get(device_id)
@@ -185,6 +191,11 @@ class Keeper:
                 records = self._journal.records(device_id)
                 self._devices[device_id] = DeviceTwin(twin.device, known.state, known.last_online, records)
                 self._retype(self._devices[device_id])
+                self._heard(device_id)
+
+    def _heard(self, device_id: str) -> None:
+        if device_id in self._watched:
+            self._watched[device_id]()
 
     def _put_state(self, device_id: str, said: DeviceState) -> None:
         stored = StoredDevice(device_id, said.state, said.lastOnlineTime)
@@ -210,6 +221,7 @@ class Keeper:
         if outcome.after:
             twin.take(outcome.after)
             self._journal.put(device_id, outcome.after, outcome.changed, twin.private)
+            self._heard(device_id)
 
     def _keep(self, device: Device, stored: StoredDevice | None) -> None:
         known = self._devices.get(device.id)
@@ -224,6 +236,7 @@ class Keeper:
             self._journal.put_device(StoredDevice(device.id, state, last_online))
         twin = self._devices[device.id] = DeviceTwin(device, state, last_online, records)
         self._retype(twin)
+        self._heard(device.id)
         if known is not None:
             self._publish(twin, known.private - twin.private)
 
@@ -248,6 +261,7 @@ class Keeper:
     def _remove(self, device_id: str) -> MemberDevice:
         self._journal.remove_device(device_id)
         gone = self._devices.pop(device_id, None)
+        self._heard(device_id)
         return MemberDevice(device_id, gone.device.name if gone else device_id.partition("/")[2])
 
 

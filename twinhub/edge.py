@@ -184,12 +184,14 @@ def _of_node(settings: Settings, identity: Identity) -> Settings:
 
 
 def _link_settings(cloud: CloudSettings) -> LinkSettings:
+    device, _, name = (cloud.contact or "").rpartition("/")
     return LinkSettings(
         compression=cloud.compression,
         drain_rate=cloud.drain_rate,
         ping_seconds=cloud.ping_seconds,
         longest_pause=cloud.retry_seconds,
         logs=cloud.logs,
+        contact=(device, name) if cloud.contact else None,
     )
 
 

@@ -251,3 +251,34 @@ async def test_everything_is_told_anew(tmp_path: Path) -> None:
         twins = [msgspec.json.decode(e.body, type=dict[str, MsgTwin]) for e in again if e.kind == "twin"]
         assert sum(map(len, twins)) == 45
         assert all(t.actual_version == TwinVersion(0, 1) for body in twins for t in body.values())
+
+
+async def test_who_watches_a_device_hears_whatever_becomes_of_it(tmp_path: Path) -> None:
+    seen: list[str | None] = []
+
+    async with keeper(tmp_path, PUMP, VALVE) as kept:
+
+        def heard() -> None:
+            twins = kept.get("default/pump")
+            seen.append(None if twins is None else twins["speed"].actual.value)  # type: ignore[union-attr]
+
+        kept.watch("default/pump", heard)
+        kept.update("default/pump", {"speed": report("1")})
+        kept.update("default/valve", {"open": report("true")})
+        assert seen == ["1"]
+        await kept._journal.flush()
+        kept.update("default/pump", {"speed": report("2")})
+        with pytest.raises(Refused):
+            kept.update("default/pump", {"speed": report("fast")})
+        kept.declare([VALVE])
+        assert seen == ["1", "2", None]
+
+
+async def test_who_watches_hears_that_an_update_could_not_be_stored(tmp_path: Path) -> None:
+    async with keeper(tmp_path, PUMP) as kept:
+        kept.update("default/pump", {"speed": report("1")})
+        await kept._journal.flush()
+        seen: list[object] = []
+        kept.watch("default/pump", lambda: seen.append(kept.get("default/pump")["speed"].actual.value))  # type: ignore[index, union-attr]
+        kept.restore(["default/pump"])
+        assert seen == ["1"]

@@ -33,6 +33,14 @@ def test_settings_are_read(tmp_path: Path) -> None:
     assert load(tmp_path, text) == Settings(node="edge-7", broker=broker)
 
 
+def test_the_contact_of_the_cloud_is_a_property(tmp_path: Path) -> None:
+    assert load(tmp_path, "cloud: {contact: default/radio/inContact}").cloud.contact == "default/radio/inContact"
+    for wrong in ("radio", "default/radio", "default/radio/", "a/b/c/d", "5"):
+        (line,) = mistakes(tmp_path, f"cloud: {{contact: {wrong}}}")
+        assert line.startswith("twinhub.yaml:1: cloud.contact: ")
+        assert line.endswith("NAMESPACE/DEVICE/PROPERTY")
+
+
 def test_every_mistake_is_named_with_its_line_and_a_remedy(tmp_path: Path) -> None:
     text = "nod: edge-7\nbroker:\n  prot: 1884\n  port: 99999\nstore: mysql\ncloud: {pingSeconds: 0}\n"
     expected = [
