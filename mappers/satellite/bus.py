@@ -1,0 +1,64 @@
+"""The connection over which space packets come and go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from mappers.mapper import LinkLost
+from mappers.satellite.packets import Framer, GarbageError
+
+__all__ = ["Bus", "open_bus"]
+
+
+class Bus(asyncio.Protocol):
+    """Passes each packet on as it comes. After garbage the connection is of no use: no packet has a mark by which
+    the next one could be found."""
+
+    def __init__(self, longest: int, on_packet: Callable[[bytes], None]) -> None:
+        self._framer = Framer(longest)
+        self._on_packet = on_packet
+        self._transport: asyncio.Transport | None = None
+        self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def lost(self) -> str:
+        """Wait until the connection is lost; why."""
+        return await asyncio.shield(self._lost)
+
+    def send(self, packet: bytes) -> None:
+        """LinkLost when there is no connection any more."""
+        if self._transport is None or self._transport.is_closing():
+            raise LinkLost("not connected")
+        self._transport.write(packet)
+
+    def close(self) -> None:
+        """At once: what is not sent by now is not waited for."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for packet in self._framer.feed(data):
+                self._on_packet(packet)
+        except GarbageError as error:
+            self._lose(f"the bus sent {error}")
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lose(str(exc) if exc else "the bus closed the connection")
+        self._transport = None
+
+    def _lose(self, reason: str) -> None:
+        if not self._lost.done():
+            self._lost.set_result(reason)
+
+
+async def open_bus(host: str, port: int, longest: int, on_packet: Callable[[bytes], Any]) -> Bus:
+    """Connect. OSError when that is not possible now."""
+    loop = asyncio.get_running_loop()
+    _, bus = await loop.create_connection(lambda: Bus(longest, on_packet), host, port)
+    return bus
