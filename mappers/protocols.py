@@ -85,7 +85,10 @@ class Protocol:
         return BrokenMapper(f"the mapper for {self.name} cannot be loaded: {why}")
 
 
-_BUILT_IN = (Protocol("modbus", "mappers.modbus.mapper:ModbusMapper"),)
+_BUILT_IN = (
+    Protocol("modbus", "mappers.modbus.mapper:ModbusMapper"),
+    Protocol("satellite", "mappers.satellite.mapper:SatelliteMapper"),
+)
 
 
 def _installed() -> dict[str, Protocol]:
