@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from statistics import median
 
 from mappers.configuration import points_of, silence_of, timeout_of
 from mappers.protocols import Protocol
@@ -39,14 +38,27 @@ class Bench:
         await self.expect(lambda: self.is_good(stand, number), complaint)
         await self.expect(lambda: self.state(stand) == "online", f"{when}, the device answers and is not online")
 
-    async def expect_bad(self, stand: Stand, since: int, why: str) -> None:
-        """Wait for a bad reading after so many readings."""
+    async def expect_bad(self, stand: Stand, since: int, number: int, why: str) -> None:
+        """Wait for a bad reading after so many readings, with nothing but the true number before it."""
         await self.expect(
-            lambda: any(heard.reading.quality == "bad" for heard in self.heard(stand)[since:]),
+            lambda: self._bad(stand, since) or self._untrue(stand, since, number),
             f"{why}, and {NUMBER} does not become bad: a read without an answer must fail (NoAnswer, LinkLost or a"
             " time-out), and a device that speaks by itself needs a field `silence` in its Config or a call of"
             " `listening.silent`",
         )
+        self.only_the_truth(stand, since, number, why)
+
+    def only_the_truth(self, stand: Stand, since: int, number: int, why: str) -> None:
+        """Complain of a value, after so many readings, that the device never said."""
+        wrong = self._untrue(stand, since, number)
+        assert not wrong, f"{why}, it said {number} last, and {wrong[0]} is reported: check lengths, sums and types"
+
+    def _bad(self, stand: Stand, since: int) -> bool:
+        return any(heard.reading.quality == "bad" for heard in self.heard(stand)[since:])
+
+    def _untrue(self, stand: Stand, since: int, number: int) -> list[str]:
+        values = [heard.reading.value for heard in self.heard(stand)[since:]]
+        return [value for value in values if value is not None and not same(value, number)]
 
     def is_good(self, stand: Stand, number: float) -> bool:
         """Whether the last reading is that number."""
@@ -67,14 +79,15 @@ class Bench:
         silence = silence_of(point)
         return max(timeout_of(point), 0.0 if silence == float("inf") else silence)
 
-    async def pace(self, stand: Stand, numbers: Sequence[int]) -> float:
-        """Seconds from what the device says to its reading, the median of these numbers."""
-        delays = []
-        for number in numbers:
-            started = time.monotonic()
-            await self.expect_number(stand, number, "While a neighbour is silent")
-            delays.append(time.monotonic() - started)
-        return median(delays)
+    async def pace(self, stand: Stand, seconds: float) -> float:
+        """Seconds from what the device says to its reading: the longest of all that were measured in this time."""
+        end = time.monotonic() + seconds
+        longest, number = 0.0, 10
+        while (started := time.monotonic()) < end:
+            number = 10 + (number + 1) % 90
+            await self.expect_number(stand, number, "Beside a neighbour")
+            longest = max(longest, time.monotonic() - started)
+        return longest
 
     def _what_was_said(self) -> str:
         return "; ".join(
