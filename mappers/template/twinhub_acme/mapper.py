@@ -30,6 +30,10 @@ class AcmeMapper(Mapper[AcmeConfig, AcmeVisitor]):
         if answer != "ok":
             raise Refused(f"the instrument says {answer}")
 
+    @classmethod
+    def link_of(cls, config: AcmeConfig) -> str:
+        return f"{config.host}:{config.port}"
+
     async def _ask(self, name: str, request: str) -> str:
         """What the instrument says of that name. Anything else is noise: then only a new connection helps."""
         assert self.writer is not None
