@@ -13,6 +13,7 @@ from device_models.model import DataType
 from mappers.mapper import Discovery, LinkLost, Listening, Mapper, Value
 from mappers.satellite.bus import Bus, open_bus
 from mappers.satellite.config import SatelliteConfig, SatelliteVisitor
+from mappers.satellite.elements import of_text
 from mappers.satellite.packets import GarbageError, header_of, read_telemetry
 from mappers.satellite.passes import TIMES
 from mappers.satellite.places import SatellitePoint, order_of, place_of
@@ -125,7 +126,7 @@ class SatelliteMapper(Mapper[SatelliteConfig, SatelliteVisitor]):
         elements = raw.get("elements")
         if not isinstance(elements, str):
             return raw
-        return {**raw, "elements": [line for line in elements.splitlines() if line.strip()][-2:]}
+        return {**raw, "elements": of_text(elements)}
 
     @classmethod
     def config_schema(cls) -> dict[str, Any]:

@@ -10,14 +10,13 @@ from device_models.model import DataType
 from mappers.mapper import Failure, LinkLost, Raw, Sample, Value
 from mappers.satellite.config import ContactForm, SatelliteConfig
 from mappers.satellite.contact import Contact, Contacts
+from mappers.satellite.elements import of_file
 from mappers.satellite.orbit import Orbit, OrbitError
 from mappers.satellite.places import SatellitePoint
 from mappers.satellite.stations import Station
 
 __all__ = ["Passes"]
 
-MOST_READ = 10_000
-"""Characters of a file of elements that are looked at."""
 NAMES = {
     "inContact": "in_contact",
     "nextRise": "next_rise",
@@ -70,21 +69,11 @@ def _contacts(config: SatelliteConfig, names: Iterable[str]) -> dict[str, Contac
 
 def _orbit(config: SatelliteConfig) -> Orbit:
     try:
-        return Orbit.of(*(config.elements or _from_file(config.elements_file)))
-    except (RuntimeError, OrbitError) as error:
-        raise LinkLost(str(error)) from None
-
-
-def _from_file(name: str) -> tuple[str, str]:
-    """The last two lines that are not empty; a line with the satellite's name may precede them."""
-    try:
-        with Path(name).open(encoding="utf-8", errors="replace") as file:
-            lines = [line for line in file.read(MOST_READ).splitlines() if line.strip()]
+        return Orbit.of(*(config.elements or of_file(Path(config.elements_file))))
     except OSError as error:
-        raise LinkLost(f"elementsFile {name}: {error.strerror}") from None
-    if len(lines) < 2:
-        raise LinkLost(f"elementsFile {name} has no two lines of elements")
-    return lines[-2], lines[-1]
+        raise LinkLost(f"elementsFile {config.elements_file}: {error.strerror}") from None
+    except (RuntimeError, ValueError) as error:
+        raise LinkLost(str(error)) from None
 
 
 def _at(contacts: Contacts, time: float) -> Contact | Failure:

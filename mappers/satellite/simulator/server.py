@@ -47,6 +47,7 @@ class SatelliteServer:
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         self._began, self._behind = loop.time(), 0.0
+        self._start = self.software.spacecraft.time
         self._server = await loop.create_server(
             lambda: _Connection(self._connections, self._obey), self.host, self.port
         )
@@ -68,7 +69,7 @@ class SatelliteServer:
     def time(self) -> float:
         """On-board time now, Unix seconds."""
         passed = asyncio.get_running_loop().time() - self._began - self._behind
-        return self.software.spacecraft.start + passed * self._speed
+        return self._start + passed * self._speed
 
     async def wait(self) -> None:
         """Until the flight ends, which is by a defect only."""
