@@ -86,7 +86,11 @@ class Protocol:
 
 
 _BUILT_IN = (
+    Protocol("ble", "mappers.ble.mapper:BleMapper"),
+    Protocol("bluetooth", "mappers.ble.mapper:BleMapper"),  # KubeEdge's name
     Protocol("modbus", "mappers.modbus.mapper:ModbusMapper"),
+    Protocol("opcua", "mappers.opcua.mapper:OpcuaMapper"),
+    Protocol("serial", "mappers.serial.mapper:SerialMapper"),
     Protocol("satellite", "mappers.satellite.mapper:SatelliteMapper"),
 )
 

@@ -1,0 +1,1 @@
+"""Serial lines, and serial servers over TCP: instruments that are described, not programmed."""

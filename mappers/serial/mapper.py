@@ -1,0 +1,238 @@
+"""The serial mapper: one line, the instruments on it, asked or overheard."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mappers.mapper import Discovery, Failure, LinkLost, Listening, Mapper, Point, Raw, Refused, Value
+from mappers.serial import spelling
+from mappers.serial.config import SerialConfig, SerialVisitor
+from mappers.serial.dialogue import Asked, Audience, Part, SerialPoint, batches, check, part_of
+from mappers.serial.framing import framer_of
+from mappers.serial.late import LateAnswers
+from mappers.serial.message import Message
+from mappers.serial.ports import usb_name
+
+if TYPE_CHECKING:
+    from mappers.serial.wire import Wire
+
+log = logging.getLogger("mappers")
+
+NOISE = 4096
+"""Bytes without a frame after which somebody should look at the baud rate."""
+
+
+class SerialMapper(Mapper[SerialConfig, SerialVisitor]):
+    """A serial port, or a serial server over TCP."""
+
+    Config = SerialConfig
+    Visitor = SerialVisitor
+    survives_silence = True  # `late` sees to it
+
+    def __init__(self, points: Sequence[SerialPoint]) -> None:
+        super().__init__(points)
+        _check_line(points)
+        self._framer = framer_of(self.config)
+        self._parts = {point: part_of(point, self._framer) for point in points}
+        self._audience = Audience(tuple(self._parts.values()))
+        self._talkers = {part.point.device_id for part in self._parts.values() if part.heard}
+        self._late = LateAnswers()
+        self._wire: Wire | None = None
+        self._listening: Listening | None = None
+        self._accepts: Callable[[Message], bool] = _nothing
+        self._answer: asyncio.Future[Message] | None = None
+        self._noise = 0
+        """Bytes since the last frame."""
+
+    async def connect(self) -> None:
+        from mappers.serial.wire import open_wire  # noqa: PLC0415 - validate and plan do without pyserial
+
+        self._framer.reset()
+        self._noise = 0
+        self._wire = await open_wire(self.config, self._received)
+        if self.config.host:
+            self._late.settle()
+
+    async def close(self) -> None:
+        self._listening = None
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+
+    async def listen(self, listening: Listening) -> None:
+        self._listening = listening
+        raise LinkLost(await asyncio.shield(self._line.lost))
+
+    def polls(self, point: SerialPoint) -> bool:
+        return not self._parts[point].heard  # a command is neither: `plan` leaves it out
+
+    def readable(self, point: SerialPoint) -> bool:
+        return bool(self._parts[point].request)
+
+    def plan(self, points: Sequence[SerialPoint]) -> Sequence[Asked]:
+        return batches(self._parts[point] for point in points)
+
+    def describe(self, batch: Asked) -> str:
+        return Message(batch.request).shown
+
+    async def read(self, batch: Asked) -> Sequence[Raw]:
+        answer = await self._ask(batch.points[0], batch.request, self._answer_to(batch.parts[0]), tells=batch.tells)
+        return [
+            Failure(f"the instrument says {answer.shown}") if value is None else value
+            for value in batch.values(answer)
+        ]
+
+    async def write(self, point: SerialPoint, value: Value) -> None:
+        part = self._parts[point]
+        if part.write is None:
+            raise ValueError("no write is declared: what is sent to set it")
+        message = self._framer.wrap(part.write.render(value))
+        if part.expect is None:
+            self._line.send(message)
+            return
+        answer = await self._ask(point, message, self._reply_to(part), tells=False)
+        if not part.expect.search(answer.text):
+            raise Refused(f"the instrument answered {answer.shown}")
+        self._confirm(part, value, answer)
+
+    def _answer_to(self, part: Part) -> Callable[[Message], bool]:
+        """What does not match is somebody else's affair, unless the device has nothing else to say: then it is a
+        refusal."""
+        device_id, time = part.point.device_id, asyncio.get_running_loop().time
+
+        def accepts(message: Message) -> bool:
+            chatty = device_id in self._talkers or self._late.owes(device_id, time())
+            return part.concerns(message) or (not chatty and part.owns(message))
+
+        return accepts
+
+    def _reply_to(self, part: Part) -> Callable[[Message], bool]:
+        """Among all that a talkative device says, only what is expected is the reply."""
+        expect = part.expect
+        assert expect is not None
+        if part.point.device_id not in self._talkers:
+            return part.owns
+        return lambda message: part.owns(message) and expect.search(message.text) is not None
+
+    def _confirm(self, part: Part, value: Value, answer: Message) -> None:
+        """The device agreed. What it is not asked for later counts as it said it now."""
+        if part.request or self._listening is None:
+            return
+        shown: Raw | None = value if part.command else part.read(answer)
+        if shown is not None:
+            self._listening.deliver({part.point: shown})
+
+    async def _ask(
+        self, point: SerialPoint, message: bytes, accepts: Callable[[Message], bool], *, tells: bool
+    ) -> Message:
+        loop = asyncio.get_running_loop()
+        if not tells:
+            self._late.check(point.device_id, message, loop.time())
+        self._accepts, self._answer = accepts, loop.create_future()
+        self._line.send(message)
+        try:
+            return await self._answer
+        except asyncio.CancelledError:
+            self._late.owe(point.device_id, message, loop.time(), point.config.timeout)
+            raise
+        finally:
+            self._answer = None
+
+    @property
+    def _line(self) -> Wire:
+        if self._wire is None:
+            raise LinkLost("not connected")
+        return self._wire
+
+    def _received(self, data: bytes) -> None:
+        """Bytes came. Of all frames in them the values leave together, none left out."""
+        frames = self._framer.feed(data)
+        self._watch_noise(len(data), frames)
+        heard: dict[Point[Any, Any], Raw] = {}
+        for frame in frames:
+            message = Message(frame)
+            if self._answer is not None and not self._answer.done() and self._accepts(message):
+                self._answer.set_result(message)
+                continue
+            values = self._audience.values(message)
+            if not heard.keys().isdisjoint(values):
+                self._deliver(heard)
+                heard = {}
+            heard.update(values)
+        self._deliver(heard)
+
+    def _deliver(self, heard: Mapping[Point[Any, Any], Raw]) -> None:
+        if heard and self._listening is not None:
+            self._listening.deliver(heard)
+
+    def _watch_noise(self, count: int, frames: Sequence[bytes]) -> None:
+        before = self._noise
+        self._noise = 0 if frames else before + count
+        if before <= NOISE < self._noise:
+            name = self.link_of(self.config)
+            log.warning("%s: %d bytes came without a message; are baudRate, parity and framing right?", name, NOISE)
+
+    # -- configuration -------------------------------------------------------------------------------------
+
+    @classmethod
+    def link_of(cls, config: SerialConfig) -> str:
+        return config.serial_port or f"tcp://{config.host}:{config.port}"
+
+    @classmethod
+    def check(cls, point: SerialPoint) -> None:
+        usb_name(point.config.serial_port)
+        check(point)
+
+    @classmethod
+    def tidy_config(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        return spelling.CONFIG.tidy(raw)
+
+    @classmethod
+    def tidy_visitor(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        return spelling.VISITOR.tidy(raw)
+
+    @classmethod
+    def config_schema(cls) -> dict[str, Any]:
+        return spelling.CONFIG.schema()
+
+    @classmethod
+    def visitor_schema(cls) -> dict[str, Any]:
+        return spelling.VISITOR.schema()
+
+    @classmethod
+    async def discover(cls, target: str, options: Mapping[str, str]) -> Discovery:
+        from mappers.serial.discover import discover  # noqa: PLC0415 - it needs pyserial
+
+        return await discover(target, options)
+
+
+def _nothing(_message: Message) -> bool:
+    return False
+
+
+def _check_line(points: Sequence[SerialPoint]) -> None:
+    """A line has one speed and one kind of frame, and devices that share it can be told apart."""
+    devices = {point.device_id: point.config for point in points}
+    (first_id, first), *others = devices.items()
+    for device_id, config in others:
+        if _line_settings(config) != _line_settings(first):
+            raise ValueError(
+                f"{first_id} and {device_id} share a line and disagree about baudRate, dataBits, parity, stopBits,"
+                " flowControl, framing or checksum: write the same in both"
+            )
+    patterns = [config.match.replace("{address}", config.address) for config in devices.values()]
+    if others and (not all(patterns) or len(set(patterns)) < len(patterns)):
+        raise ValueError(
+            f"{', '.join(list(devices)[:3])} share a line: write match in each, a pattern that the messages of that"
+            " device alone have, perhaps with {address}"
+        )
+
+
+def _line_settings(config: SerialConfig) -> tuple[Any, ...]:
+    return (
+        config.baud_rate, config.data_bits, config.parity, config.stop_bits, config.flow_control, config.framing,
+        config.checksum,
+    )  # fmt: skip

@@ -1,0 +1,7 @@
+"""`python -m mappers.serial.simulator`"""
+
+import sys
+
+from mappers.serial.simulator import main
+
+sys.exit(main())
