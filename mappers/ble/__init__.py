@@ -1,0 +1,1 @@
+"""Bluetooth Low Energy: GATT characteristics and advertisements, through BlueZ or a controller of one's own."""
