@@ -88,7 +88,7 @@ class EdgeHub:
         self._hub = self._channel(handshake.Channel.HUB, self._serve_hub)
         self._bus = self._channel(handshake.Channel.BUS, self._serve_bus, self._until_ours)
         self._stream = self._channel(handshake.Channel.STREAM, self._serve_stream, self._something_to_say)
-        self._contact = Contact(keeper, *self._settings.contact) if self._settings.contact else None
+        self._contact = Contact(keeper, self._settings.contact) if self._settings.contact else None
         self._stack: AsyncExitStack
 
     async def recall(

@@ -26,7 +26,7 @@ class LinkSettings(NamedTuple):
     """When the readings lag by so much, the newest values are sent ahead of them, so often."""
     logs: bool = True
     """Send the hub's log lines."""
-    contact: tuple[str, str] | None = None
-    """A device and its property: the cloud is called only while that is reported true. None = always."""
+    contact: tuple[tuple[str, str], ...] = ()
+    """Properties (device id, name): the cloud is called only while one of them is reported true. Empty = always."""
     log_idle: float = 30.0
     """The stream channel is closed after so long without a line."""

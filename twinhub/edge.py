@@ -184,14 +184,15 @@ def _of_node(settings: Settings, identity: Identity) -> Settings:
 
 
 def _link_settings(cloud: CloudSettings) -> LinkSettings:
-    device, _, name = (cloud.contact or "").rpartition("/")
+    named = [cloud.contact] if isinstance(cloud.contact, str) else cloud.contact
+    places = tuple(place.rpartition("/") for place in named)
     return LinkSettings(
         compression=cloud.compression,
         drain_rate=cloud.drain_rate,
         ping_seconds=cloud.ping_seconds,
         longest_pause=cloud.retry_seconds,
         logs=cloud.logs,
-        contact=(device, name) if cloud.contact else None,
+        contact=tuple((device, name) for device, _, name in places),
     )
 
 

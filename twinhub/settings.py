@@ -64,8 +64,9 @@ class CloudSettings(msgspec.Struct, frozen=True, rename="camel"):
     """A link that stays silent for two of these is taken for broken."""
     retry_seconds: float = 15
     """The longest pause between two attempts to reach the cloud."""
-    contact: str | None = None
-    """A property, NAMESPACE/DEVICE/PROPERTY: the cloud is called only while that is reported true. None = always."""
+    contact: str | list[str] = []
+    """Properties, NAMESPACE/DEVICE/PROPERTY: the cloud is called only while one of them is reported true. Empty =
+    always."""
     outbox_days: float = 30
     """Changes older than that are folded to the newest value of each property."""
     logs: bool = True

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 IN_CONTACT = Property("inContact", DataType.BOOLEAN, AccessMode.READ_ONLY)
 RADIO = Device("default", "radio", "radio-model", "external", properties=(IN_CONTACT,))
-WATCHED = QUICK._replace(contact=("default/radio", "inContact"))
+WATCHED = QUICK._replace(contact=(("default/radio", "inContact"),))
 PATIENT = WATCHED._replace(first_pause=600.0, longest_pause=600.0)
 """Who has failed once waits for minutes."""
 
@@ -94,6 +94,7 @@ async def test_the_end_of_a_window_closes_the_link_in_peace(edge: Open, cloud: S
         say(running, contact=True)
         bus = await cloud.link(Channel.BUS)
         running.report(1)
+        await running.journal.flush()
         await until(lambda: not running.journal.outbox_depth)
         say(running, contact=False)
         await until(lambda: not cloud.open())
@@ -125,7 +126,7 @@ async def test_a_window_is_told_once(edge: Open, cloud: StubCloud, caplog: pytes
 async def test_a_place_that_is_not_there_is_told(
     edge: Open, cloud: StubCloud, caplog: pytest.LogCaptureFixture
 ) -> None:
-    elsewhere = WATCHED._replace(contact=("default/radio", "incontact"))
+    elsewhere = WATCHED._replace(contact=(("default/radio", "incontact"),))
     for settings, local, lacking in (
         (WATCHED, (PUMP,), "has no device default/radio"),
         (elsewhere, (PUMP, RADIO), "has no property incontact of device default/radio"),
@@ -142,6 +143,21 @@ async def test_a_device_that_leaves_takes_the_contact_with_it(edge: Open, cloud:
         running.keeper.declare([PUMP])
         await until(lambda: not cloud.open())
         assert not running.link.statistics().in_contact
+
+
+async def test_any_of_several_properties_will_do(edge: Open, cloud: StubCloud) -> None:
+    modem = Device("default", "modem", "modem-model", "external", properties=(Property("cheap", DataType.BOOLEAN),))
+    both = QUICK._replace(contact=(("default/radio", "inContact"), ("default/modem", "cheap")))
+    async with edge(cloud.port, settings=both, local=(PUMP, RADIO, modem)) as running:
+        running.report("true", "cheap", "default/modem")
+        link = await cloud.link()
+        say(running, contact=True)
+        running.report("false", "cheap", "default/modem")
+        running.report(1)
+        await until(lambda: not running.journal.outbox_depth)
+        assert not link.closed
+        say(running, contact=False)
+        await until(lambda: not cloud.open())
 
 
 async def test_metrics_say_whether_there_is_contact(edge: Open, cloud: StubCloud) -> None:

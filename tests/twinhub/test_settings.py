@@ -38,7 +38,11 @@ def test_the_contact_of_the_cloud_is_a_property(tmp_path: Path) -> None:
     for wrong in ("radio", "default/radio", "default/radio/", "a/b/c/d", "5"):
         (line,) = mistakes(tmp_path, f"cloud: {{contact: {wrong}}}")
         assert line.startswith("twinhub.yaml:1: cloud.contact: ")
-        assert line.endswith("NAMESPACE/DEVICE/PROPERTY")
+        assert "NAMESPACE/DEVICE/PROPERTY" in line
+    assert load(tmp_path, "cloud: {contact: [a/b/c, d/e/f]}").cloud.contact == ["a/b/c", "d/e/f"]
+    (line,) = mistakes(tmp_path, "cloud:\n  contact:\n  - a/b/c\n  - d")
+    assert line.startswith("twinhub.yaml:4: cloud.contact[1]: 'd' ")
+    assert mistakes(tmp_path, "cloud: {contact: []}")
 
 
 def test_every_mistake_is_named_with_its_line_and_a_remedy(tmp_path: Path) -> None:

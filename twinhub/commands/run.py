@@ -33,7 +33,7 @@ Everything else has a default that works and can be set in DIR/twinhub.yaml:
     drainRate: 20000           changes of a backlog per second, at most
     pingSeconds: 10            a link that is silent for twice as long counts as broken
     retrySeconds: 15           longest pause between two attempts to reach the cloud
-    contact:                   call only while this is true: NAMESPACE/DEVICE/PROPERTY; none: always
+    contact:                   NAMESPACE/DEVICE/PROPERTY: call only while that is true
     outboxDays: 30             older changes are folded to the newest of each property
     logs: true                 send the hub's log lines, as far as there is room
     metricsPort: 0             Prometheus metrics on 127.0.0.1; 0 = none
