@@ -8,7 +8,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from device_models.model import Conversion, DataType
-from mappers.mapper import Batch, Failure, LinkLost, Mapper, NoAnswer, Point, Refused, Value
+from mappers.mapper import (
+    Batch,
+    CannotDiscover,
+    Discovery,
+    Failure,
+    LinkLost,
+    Mapper,
+    NoAnswer,
+    Point,
+    Refused,
+    Value,
+)
 from mappers.modbus import spelling
 from mappers.modbus.codec import Decode, all_decodings, bit_decoder, decoder
 from mappers.modbus.config import ModbusConfig, ModbusVisitor
@@ -189,6 +200,15 @@ class ModbusMapper(Mapper[ModbusConfig, ModbusVisitor]):
     @classmethod
     def tidy_visitor(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         return spelling.tidy_visitor(raw)
+
+    @classmethod
+    async def discover(cls, target: str, options: Mapping[str, str]) -> Discovery:  # noqa: ARG003 - whatever they are
+        raise CannotDiscover(
+            "Modbus tells neither which registers a device has nor what they mean, and asking every unit of a gateway"
+            " would hold up all who use it. Take one register from the device's manual, declare it as a property"
+            " (docs/protocols/modbus.md shows how), and look with `twinhub try DEVICE`: it shows what is there in"
+            " every type and byte order"
+        )
 
     @classmethod
     def config_schema(cls) -> dict[str, Any]:

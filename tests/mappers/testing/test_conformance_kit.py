@@ -434,7 +434,7 @@ DEFECTS: list[tuple[type[Sound], str, str]] = [
 async def test_a_defect_is_caught(
     mapper: type[Sound], check: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mappers.testing.conformance.ATTEMPTS", 2)
+    monkeypatch.setattr("mappers.testing.conformance.ATTEMPTS", 1)
 
     class Kit(Conformance):
         rig = InstrumentRig(clock=mapper is StampsByItself)
