@@ -50,12 +50,10 @@ class Form:
         """The value. ValueError when the bytes are no such value, Unknown when the device says it has none."""
         size = SIZES.get(self.type)
         piece = data[self.offset : self._end(size)]
+        if len(data) < self.offset + (size or 0):
+            raise ValueError(f"{len(data)} bytes hold no {self.type} at {self.offset}: {data[:20].hex(' ') or 'empty'}")
         if size is None:
             return piece if self.type == "bytes" else _text(piece)
-        if len(piece) < size:
-            raise ValueError(
-                f"{len(data)} bytes hold no {self.type} at {self.offset}: {data[:20].hex(' ') or 'empty'}"
-            )
         number = _number(self.type, piece, self.order)
         if self.unknown is not None and number == self.unknown:
             raise Unknown("the device does not know it")
