@@ -141,7 +141,8 @@ class Mapper(ABC, Generic[ConfigT, VisitorT]):
 
     def readable(self, point: Point[ConfigT, VisitorT]) -> bool:
         """Whether `read` can read this point when it is asked to: after a write, and to try it. Otherwise a write is
-        followed by waiting for the device to show it by itself. Default: as it is polled."""
+        followed by waiting for the device to show it by itself. Default: as it is polled. A point that is polled
+        and not readable can only be set; `plan` leaves it out."""
         return self.polls(point)
 
     async def read(self, batch: Any) -> Sequence[Raw]:

@@ -18,6 +18,7 @@ from mappers.protocols import PROTOCOLS, Protocol
 from mappers.runner import Plan, links
 
 SILENT = "no answer in time"
+ONLY_SET = "it can only be set"
 MOST_SILENT = 2
 """Properties that are asked for in vain before a device is given up."""
 SHORTEST_EAR, LONGEST_EAR = 5.0, 60.0
@@ -127,6 +128,8 @@ async def _probe(mapper: Mapper[Any, Any], point: Point[Any, Any], overheard: _O
             where = mapper.describe(batch)
             async with asyncio.timeout(timeout_of(point)):
                 [raw] = await mapper.read(batch)
+        elif mapper.polls(point):
+            raw = Failure(ONLY_SET)
         else:
             raw = await overheard.of(point)
         reading = channel.accept(raw, 0)

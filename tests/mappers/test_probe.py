@@ -13,7 +13,7 @@ from device_models import DataType, Device, Property
 from mappers import probe as probing
 from mappers.mapper import Batch, LinkLost, Listening, Mapper, Point, Raw, Sample
 from mappers.preview import plan_text
-from mappers.probe import SILENT, probe
+from mappers.probe import ONLY_SET, SILENT, probe
 from mappers.protocols import Protocol
 
 
@@ -25,6 +25,7 @@ class RadioConfig(Struct, frozen=True):
 
 class RadioVisitor(Struct, frozen=True):
     asked: bool = False
+    only_set: bool = False
 
 
 class Radio(Mapper[RadioConfig, RadioVisitor]):
@@ -44,6 +45,9 @@ class Radio(Mapper[RadioConfig, RadioVisitor]):
         self.open = False
 
     def polls(self, point: Point[RadioConfig, RadioVisitor]) -> bool:
+        return point.visitor.asked or point.visitor.only_set
+
+    def readable(self, point: Point[RadioConfig, RadioVisitor]) -> bool:
         return point.visitor.asked
 
     async def read(self, batch: Batch[RadioConfig, RadioVisitor]) -> Sequence[Raw]:
@@ -101,3 +105,10 @@ def test_the_plan_says_what_is_listened_to() -> None:
         "    every 1 s: 1 points: asked",
         "1 links, 1 devices: 1 properties in 1 requests, 1 requests a second; 2 are listened to",
     ]
+
+
+async def test_what_can_only_be_set_is_not_waited_for() -> None:
+    switch = Property("switch", DataType.INT, visitor={"only_set": True})
+    device = Device("default", "d", "m", "radio", {"silence": 3600.0}, (switch,))
+    [row] = await probe(device, RADIO)
+    assert (row.value, row.quality, row.reason) == (None, "bad", ONLY_SET)
