@@ -44,14 +44,13 @@ class SatelliteConfig(Struct, frozen=True, forbid_unknown_fields=True, rename="c
     apid: Apid = APID
     """The application on board whose packets are this device's."""
     timeout: Annotated[float, Meta(gt=0, le=3600)] = 5.0
-    """Seconds: half of what the verification of a telecommand may take, and the most that housekeeping takes to
-    show what was set."""
+    """Seconds that the satellite takes to report the completion of a telecommand, and then to show what was set."""
     silence: Annotated[float, Meta(ge=0)] = 30.0
     """Seconds without a packet after which the satellite is silent; 0: never."""
     elements: tuple[str, str] | None = None
     """The two lines of its orbital elements."""
     elements_file: str = ""
-    """A file that holds them, read at each new connection, in place of `elements`."""
+    """A file that holds them, in place of `elements`; read once in each connection."""
     stations: tuple[StationForm, ...] = ()
     structure_bytes: Literal[1, 2, 4] = STRUCTURE_BYTES
     """Width of the structure identification with which housekeeping data begin."""

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from device_models.model import DataType
-from mappers.mapper import Discovery, LinkLost, Listening, Mapper, Value
+from mappers.mapper import Discovery, LinkLost, Listening, Mapper, Refused, Value
 from mappers.satellite.bus import Bus, open_bus
 from mappers.satellite.config import SatelliteConfig, SatelliteVisitor
 from mappers.satellite.elements import of_text
@@ -68,7 +68,10 @@ class SatelliteMapper(Mapper[SatelliteConfig, SatelliteVisitor]):
         packet, outcome = self._telecommands.issue(config.apid, order, order.data(value), config.failure_bytes)
         try:
             self._open_bus.send(packet)
-            await outcome
+            async with asyncio.timeout(config.timeout):
+                await outcome
+        except TimeoutError:  # the bus itself may be heard all the time: that is for `silence` to judge
+            raise Refused(f"no report of completion within {config.timeout:g} s") from None
         finally:
             outcome.cancel()
 

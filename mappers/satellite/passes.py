@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from device_models.model import DataType
-from mappers.mapper import Failure, LinkLost, Raw, Sample, Value
+from mappers.mapper import Failure, Raw, Sample, Value
 from mappers.satellite.config import ContactForm, SatelliteConfig
 from mappers.satellite.contact import Contact, Contacts
 from mappers.satellite.elements import of_file
@@ -33,11 +33,12 @@ class Passes:
     the shortest `collectCycle` of them: between two packets nobody on the ground knows what time it is up there."""
 
     def __init__(self, points: Sequence[SatellitePoint]) -> None:
-        """LinkLost when there is no orbit to compute from, or the package for it is missing."""
         self._points = [(point, point.visitor.contact) for point in points if point.visitor.contact is not None]
         self._period = min((point.property.collect_cycle for point, _ in self._points), default=0.0)
         self._due = 0.0
-        self._contacts = _contacts(points[0].config, {form.station for _, form in self._points})
+        self._config = points[0].config
+        self._contacts: dict[str, Contacts] | None = None
+        """By station; None until there are elements."""
 
     def read(self, time: int | None, now: float) -> Iterator[tuple[SatellitePoint, Raw]]:
         """The values at an on-board time (Unix milliseconds), when they are due; `now` is monotonic, seconds."""
@@ -45,19 +46,30 @@ class Passes:
             return
         self._due = now + self._period
         if time is None:
-            yield from (
-                (point, Failure("the packets do not tell the time in UTC or TAI")) for point, _ in self._points
-            )
+            yield from self._fail("the packets do not tell the time in UTC or TAI")
             return
-        seen = {name: _at(contacts, time / 1000) for name, contacts in self._contacts.items()}
+        try:
+            seen = self._seen(time)
+        except (OrbitError, _NoContact) as error:
+            yield from self._fail(str(error))
+            return
         for point, form in self._points:
             yield point, _raw(point, form, seen[form.station], time)
 
+    def _seen(self, time: int) -> dict[str, Contact]:
+        if self._contacts is None:
+            self._contacts = _contacts(self._config, {form.station for _, form in self._points})
+        return {name: contacts.at(time / 1000) for name, contacts in self._contacts.items()}
+
+    def _fail(self, reason: str) -> Iterator[tuple[SatellitePoint, Raw]]:
+        return ((point, Failure(reason)) for point, _ in self._points)
+
+
+class _NoContact(Exception):
+    """Nothing can be computed; says why."""
+
 
 def _contacts(config: SatelliteConfig, names: Iterable[str]) -> dict[str, Contacts]:
-    names = tuple(names)
-    if not names:
-        return {}
     orbit = _orbit(config)
     found = {}
     for name in names:
@@ -71,21 +83,12 @@ def _orbit(config: SatelliteConfig) -> Orbit:
     try:
         return Orbit.of(*(config.elements or of_file(Path(config.elements_file))))
     except OSError as error:
-        raise LinkLost(f"elementsFile {config.elements_file}: {error.strerror}") from None
-    except (RuntimeError, ValueError) as error:
-        raise LinkLost(str(error)) from None
+        raise _NoContact(f"elementsFile {config.elements_file}: {error.strerror}") from None
+    except (RuntimeError, ValueError) as error:  # the package is missing, or these are no elements
+        raise _NoContact(str(error)) from None
 
 
-def _at(contacts: Contacts, time: float) -> Contact | Failure:
-    try:
-        return contacts.at(time)
-    except OrbitError as error:
-        return Failure(str(error))
-
-
-def _raw(point: SatellitePoint, form: ContactForm, seen: Contact | Failure, time: int) -> Raw:
-    if isinstance(seen, Failure):
-        return seen
+def _raw(point: SatellitePoint, form: ContactForm, seen: Contact, time: int) -> Raw:
     value: Value | None = getattr(seen, NAMES[form.value])
     if value is None:
         return Failure(f"no contact with {form.station} for three days")

@@ -20,7 +20,7 @@ class Receiver:
     """From one connection to the next."""
 
     def __init__(self, points: Sequence[SatellitePoint]) -> None:
-        """`points`: all of one device. LinkLost when its orbit cannot be computed."""
+        """`points`: all of one device."""
         self.device_id = points[0].device_id
         self.config = points[0].config
         self._layout = Layout(points)

@@ -19,7 +19,13 @@ KNOWN = MappingProxyType({
 })  # fmt: skip
 STUCK = "stuck:"
 """`stuck:PARAMETER` holds what a sensor says, at VALUE or as it is."""
-_DEFAULTS = {"wheel-friction": 1.0, "battery-cell-loss": 0.5, "array-string-loss": 0.5, "lost-packets": 0.1}
+_DEFAULTS = {
+    "wheel-friction": 1.0,
+    "battery-cell-loss": 0.5,
+    "array-string-loss": 0.5,
+    "lost-packets": 0.1,
+    "silent-bus": 1.0,
+}
 _PARTS = frozenset({"battery-cell-loss", "array-string-loss", "lost-packets"})
 _FORM = re.compile(r"(?P<name>[^=@\s]+)(=(?P<value>[^@\s]+))?(@(?P<after>[\d.]+))?")
 

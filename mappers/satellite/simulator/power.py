@@ -55,7 +55,7 @@ class Battery:
         """A; positive: it is charged."""
         self.voltage = FULL_VOLTS
         self.temperature = 15.0
-        self.set_point = 5.0
+        self.set_point = 10.0
         self.heating = False
 
     @property

@@ -84,13 +84,12 @@ class SatelliteServer:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            await self._catch_up()
-            self._send(self.software.housekeeping(self.time))
+            self._send(self.software.housekeeping(await self._catch_up()))
             due = max(due + self._every, loop.time())
             await asyncio.sleep(due - loop.time())
 
-    async def _catch_up(self) -> None:
-        """Step until the model is where its clock is."""
+    async def _catch_up(self) -> float:
+        """Step until the model is where its clock was; that time."""
         spacecraft = self.software.spacecraft
         target = self.time
         began, steps = asyncio.get_running_loop().time(), 0
@@ -102,6 +101,7 @@ class SatelliteServer:
         took = asyncio.get_running_loop().time() - began
         if took > self._every:  # the clock waits for the model
             self._behind += took - self._every
+        return target
 
     def _obey(self, packet: bytes) -> None:
         self._send(self.software.obey(packet, self.time))
