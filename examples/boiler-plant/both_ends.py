@@ -72,10 +72,14 @@ class BothEnds:
         shown = ["" if n and devices[n - 1] == device else device for n, device in enumerate(devices)]
         return columns(HEADER, [(device, *cells[1:]) for device, cells in zip(shown, rows, strict=True)], RIGHT)
 
+    def sides(self, place: Place) -> tuple[MsgTwin, MsgTwin]:
+        """What the edge knows, and what the cloud knows."""
+        device, name = place
+        return self._view.twins.get(device, {}).get(name, NOTHING), self._in_cloud.get(device, {}).get(name, NOTHING)
+
     def reported(self, place: Place) -> tuple[str | None, str | None]:
         """The value at the edge, and in the cloud."""
-        at_edge = self._view.twins.get(place[0], {}).get(place[1], NOTHING)
-        in_cloud = self._in_cloud.get(place[0], {}).get(place[1], NOTHING)
+        at_edge, in_cloud = self.sides(place)
         return _value(at_edge), _value(in_cloud)
 
     def agree(self) -> bool:

@@ -12,40 +12,32 @@ are read where they are: edit one and see it take effect.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from both_ends import BothEnds, line
 from outage import outage
+from processes import OPERATOR, TWINHUB, await_start, free_port, process, start_cloud
+from stage import stage
 
 from twinhub.client import TwinClient
-from twinhub.cloud_client import Address, CloudClient
+from twinhub.cloud_client import CloudClient
 from twinhub.errors import CommandError
-from twinhub.screen import Screen
 from twinhub.state_dir import running_broker
-
-T = TypeVar("T")
 
 HERE = Path(__file__).resolve().parent
 PLC_PORT, BROKER_PORT = 15020, 18830
 """As the manifests and twinhub.yaml have them."""
 CLOUD_PORT, LINK_PORT, CABLE_PORT = 10002, 10000, 11000
 NODE = "boiler-house"
-TWINHUB = (sys.executable, "-m", "twinhub")
-OPERATOR = "operator.pem"
-"""The operator's credentials, where the cloud puts them."""
-START_TIMEOUT = 20.0
 REDRAW = 0.25
 HINTS = """
   In a second terminal, follow what the hub says of its devices,
@@ -102,34 +94,12 @@ def show(stack: ExitStack, scratch: Path, options: argparse.Namespace) -> None:
     folder = manifests(scratch, ports)
     plc = [sys.executable, str(HERE / "plc.py"), f"--port={ports.plc}", f"--speed={options.speed}"]
     stack.enter_context(process(plc, scratch / "plc.log"))
-    cloud = start_cloud(stack, scratch, ports)
+    cloud = start_cloud(stack, scratch, ports.cloud, ports.link)
     cable = start_cable(stack, scratch, ports)
     edge = start_edge(stack, scratch, folder, ports, cloud)
     texts = {"operator": scratch / OPERATOR, "folder": folder, "logs": scratch, "bin": Path(sys.executable).parent}
     print(HINTS.format(broker=ports.broker, cloud=ports.cloud, **texts), flush=True)
     look_on(BothEnds(edge, cloud), cable, options)
-
-
-def start_cloud(stack: ExitStack, scratch: Path, ports: Ports) -> CloudClient:
-    """The cloud, and a connection to it as its operator."""
-    state, log = scratch / "cloud", scratch / "cloud.log"
-    state.mkdir(mode=0o700)
-    settings = f"listen: 127.0.0.1\nport: {ports.cloud}\nlinkPort: {ports.link}\nmetricsPort: 0\n"
-    (state / "cloud.yaml").write_text(settings)
-    started = stack.enter_context(process([*TWINHUB, "cloud", f"--state-dir={state}"], log))
-
-    address, operator = Address("127.0.0.1", ports.cloud), scratch / OPERATOR
-
-    def answers() -> bool:
-        try:
-            with CloudClient(address, operator) as client:
-                list(client.nodes())
-        except CommandError:
-            return False
-        return True
-
-    await_start(started, answers, "the cloud", log)
-    return stack.enter_context(CloudClient(address, operator))
 
 
 def start_cable(stack: ExitStack, scratch: Path, ports: Ports) -> Callable[[str], None]:
@@ -161,56 +131,14 @@ def start_edge(stack: ExitStack, scratch: Path, folder: Path, ports: Ports, clou
 
 def look_on(ends: BothEnds, cable: Callable[[str], None], options: argparse.Namespace) -> None:
     """Show both ends until the time is over, while the script goes on."""
-    stage = Terminal() if sys.stdout.isatty() else Paper()
-    script = outage(ends, cable, stage.say, options.cut_after, options.cut_for)
+    audience = stage()
+    script = outage(ends, cable, audience.say, options.cut_after, options.cut_for)
     end = time.monotonic() + options.seconds if options.seconds else None
     while end is None or time.monotonic() < end:
         ends.follow(REDRAW)
-        stage.show(ends)
+        now = time.time()
+        audience.show(ends.table(now), [line(cells) for cells in ends.rows(now)])
         next(script, None)
-
-
-class Terminal:
-    """The table, redrawn in place, and below it what was said."""
-
-    def __init__(self) -> None:
-        self._screen = Screen(sys.stdout)
-        self._said = deque[str](maxlen=10)
-
-    def say(self, text: str) -> None:
-        self._said.append(f"{time.strftime('%H:%M:%S')}  {text}")
-
-    def show(self, ends: BothEnds) -> None:
-        self._screen.draw([*ends.table(time.time()), "", *self._said])
-
-
-class Paper:
-    """One line per change."""
-
-    def __init__(self) -> None:
-        self._shown = set[str]()
-
-    def say(self, text: str) -> None:
-        print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
-
-    def show(self, ends: BothEnds) -> None:
-        now = {line(cells) for cells in ends.rows(time.time())}
-        for text in sorted(now - self._shown):
-            self.say(text)
-        self._shown = now
-
-
-def free_port(wanted: int) -> int:
-    """The wanted port, or any other when somebody uses it."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    sys.exit("there is no free port on this machine")
 
 
 def manifests(scratch: Path, ports: Ports) -> Path:
@@ -223,36 +151,6 @@ def manifests(scratch: Path, ports: Ports) -> Path:
         text = file.read_text()
         file.write_text(text.replace(str(PLC_PORT), str(ports.plc)).replace(str(BROKER_PORT), str(ports.broker)))
     return copy
-
-
-@contextmanager
-def process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that ends with us; what it prints goes to `log`."""
-    environment = {**os.environ, "TWINHUB_OPERATOR": str(log.parent / OPERATOR)}
-    with (
-        log.open("wb") as out,
-        subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT, env=environment
-        ) as started,
-    ):
-        try:
-            yield started
-        finally:
-            started.terminate()
-            try:
-                started.wait(5)
-            except subprocess.TimeoutExpired:
-                started.kill()
-
-
-def await_start(started: subprocess.Popen[bytes], found: Callable[[], T | None], name: str, log: Path) -> T:
-    """What `found` gives, as soon as it gives something."""
-    deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline and started.poll() is None:
-        if result := found():
-            return result
-        time.sleep(0.05)
-    sys.exit(f"{name} did not start:\n{log.read_text()}")
 
 
 if __name__ == "__main__":
