@@ -14,6 +14,7 @@ Policy = Literal["None", "Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256R
 Mode = Literal["None", "Sign", "SignAndEncrypt"]
 
 DEFAULT_PORT = 4840
+ANYBODY = "anonymous"
 
 
 class OpcuaConfig(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
@@ -77,7 +78,7 @@ class OpcuaConfig(Struct, frozen=True, forbid_unknown_fields=True, rename="camel
     @property
     def identity(self) -> str:
         """Who the server takes us for, without the secret."""
-        return self.user_name or (f"certificate {self.user_certificate}" if self.user_certificate else "anonymous")
+        return self.user_name or (f"certificate {self.user_certificate}" if self.user_certificate else ANYBODY)
 
 
 class OpcuaVisitor(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):

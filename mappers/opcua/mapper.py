@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from device_models.model import DataType
 from mappers.mapper import Batch, Discovery, LinkLost, Listening, Mapper, Point, Raw, Value
 from mappers.opcua import place, spelling
-from mappers.opcua.config import OpcuaConfig, OpcuaVisitor
+from mappers.opcua.config import ANYBODY, OpcuaConfig, OpcuaVisitor
 
 if TYPE_CHECKING:
     from mappers.opcua.connection import Connection
@@ -95,7 +95,9 @@ class OpcuaMapper(Mapper[OpcuaConfig, OpcuaVisitor]):
 
     @classmethod
     def link_of(cls, config: OpcuaConfig) -> str:
-        return f"{config.url} as {config.identity}, {config.security_policy} {config.mode}"
+        known = "" if config.identity == ANYBODY else f" as {config.identity}"
+        safe = "" if config.security_policy == "None" else f", {config.security_policy} {config.mode}"
+        return f"{config.url}{known}{safe}"
 
     @classmethod
     def check(cls, point: OpcuaPoint) -> None:
