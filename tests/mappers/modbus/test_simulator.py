@@ -67,5 +67,5 @@ async def test_an_address_that_is_taken_is_told_in_a_sentence() -> None:
         await slave.stop()
     assert process.returncode == 1
     assert errors.decode() == (
-        f"modbus simulator: cannot listen on 127.0.0.1:{slave.port}; choose another port with --port\n"
+        f"modbus simulator: cannot listen on 127.0.0.1:{slave.port}; choose another with --port or --serial\n"
     )
