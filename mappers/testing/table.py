@@ -71,8 +71,9 @@ def subjects(protocols: Iterable[Protocol]) -> list[Subject]:
     names: dict[str, list[str]] = {}
     by_path: dict[str, Protocol] = {}
     for protocol in protocols:
-        names.setdefault(protocol.path, []).append(protocol.name)
-        by_path.setdefault(protocol.path, protocol)
+        if find_spec(f"{protocol.package}.rig") is not None:
+            names.setdefault(protocol.path, []).append(protocol.name)
+            by_path.setdefault(protocol.path, protocol)
     return [Subject(tuple(names[path]), protocol, protocol.part("rig").RIG) for path, protocol in by_path.items()]
 
 

@@ -32,6 +32,12 @@ def test_what_the_page_says_of_a_protocol_is_tested(name: str) -> None:
     assert "class TestConformance(Conformance):" in kit
 
 
+def test_all_protocols_of_devices_are_in_it() -> None:
+    recordings = {"replay"}
+    in_it = {name for subject in FOUND for name in subject.names}
+    assert in_it == {protocol.name for protocol in built_in()} - recordings
+
+
 @pytest.mark.parametrize("subject", FOUND, ids=lambda subject: subject.names[0])
 def test_nothing_is_excused_that_is_no_check(subject: Subject) -> None:
     assert subject.rig.cannot.keys() <= CHECKS.keys()
