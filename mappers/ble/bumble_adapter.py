@@ -99,6 +99,8 @@ class BumbleAdapter(Adapter):
         except core.BaseBumbleError as error:
             raise LinkLost(f"no connection: {error}") from error
         except asyncio.CancelledError:
+            if not _asked_to_end():
+                raise LinkLost(f"adapter {self.name}: the controller is gone") from None
             await asyncio.shield(self._hang_up(self._device))
             raise
         finally:
@@ -190,8 +192,7 @@ class BumbleConnection(Connection):
 
     @contextmanager
     def _meaning(self) -> Iterator[None]:
-        """bumble's errors as ours. When a connection ends, it cancels what is waited for: that must not look as if
-        somebody had cancelled us."""
+        """bumble's errors as ours."""
         try:
             yield
         except ATT_Error as error:
@@ -199,16 +200,27 @@ class BumbleConnection(Connection):
         except core.BaseBumbleError as error:
             raise LinkLost(str(error)) from error
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if self._ended and task is not None and not task.cancelling():
-                raise LinkLost(self._ended) from None
-            raise
+            if _asked_to_end():
+                raise
+            raise LinkLost(self._ended or "the connection has ended") from None
+
+
+def _asked_to_end() -> bool:
+    """Somebody cancelled this task. When a connection or a controller is gone, bumble cancels what is waited for:
+    that must not look like it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _end(link: BumbleLink) -> None:
-    with suppress(core.BaseBumbleError, TimeoutError):
+    try:
         async with asyncio.timeout(CONTROLLER_PATIENCE):
             await link.disconnect()
+    except (core.BaseBumbleError, TimeoutError):
+        pass
+    except asyncio.CancelledError:
+        if _asked_to_end():
+            raise
 
 
 def _advertisement(heard: Any) -> Advertisement:

@@ -51,7 +51,8 @@ class Form:
         size = SIZES.get(self.type)
         piece = data[self.offset : self._end(size)]
         if len(data) < self.offset + (size or 0):
-            raise ValueError(f"{len(data)} bytes hold no {self.type} at {self.offset}: {data[:20].hex(' ') or 'empty'}")
+            found = data[:20].hex(" ") or "empty"
+            raise ValueError(f"{len(data)} bytes hold no {self.type} at {self.offset}: {found}")
         if size is None:
             return piece if self.type == "bytes" else _text(piece)
         number = _number(self.type, piece, self.order)

@@ -72,6 +72,7 @@ class BleMapper(Mapper[BleConfig, BleVisitor]):
         await self._radio.enter(self, max(point.config.slots for point in self.points))
         if self._connected:
             await self._join(self._radio)
+            self._rest()
 
     async def close(self) -> None:
         radio, self._radio = self._radio, None
@@ -97,7 +98,6 @@ class BleMapper(Mapper[BleConfig, BleVisitor]):
         except TimeoutError:
             raise LinkLost(f"{self.address} is connected, but does not answer within {patience:g} s") from None
         self._ticket.make_room = None if self._notified else self._make_room
-        radio.turns.now_idle(self._ticket)
 
     async def _look_afresh(self, connection: Connection) -> None:
         """What is missing may only be missing in what the system remembers; that is looked into once."""
@@ -146,7 +146,6 @@ class BleMapper(Mapper[BleConfig, BleVisitor]):
             self._leaving = None
         if self._connection is None:
             await self._join(self._radio)
-            self._radio.turns.now_busy(self._ticket)
         assert self._connection is not None
         return self._connection
 

@@ -89,6 +89,11 @@ class Sensor:
         self._temperature = self._measured("2A6E", lambda: _centi(self.temperature, signed=True))
         self._device = self._make(f"sensor-{number}")
 
+    @property
+    def connections(self) -> int:
+        """How many mappers are connected to it."""
+        return len(self._controller.le_connections)
+
     def _make(self, name: str) -> Device:
         config = DeviceConfiguration(name=name, address=hci.Address(self.address))
         device = Device(config=config, host=Host(self._controller, AsyncPipeSink(self._controller)))
