@@ -27,7 +27,9 @@ class Part:
     about: re.Pattern[str] | None
     """What messages about the property match."""
     request: bytes
-    """Empty: it is not asked for."""
+    """In its envelope; empty: it is not asked for."""
+    words: str
+    """The request for people."""
     write: Template | None
     expect: re.Pattern[str] | None
 
@@ -61,12 +63,14 @@ def part_of(point: SerialPoint, framer: Framer) -> Part:
     request = Template(said, address)
     if request.takes_value:
         raise ValueError("a request has no {value}; that is for write")
+    asked = request.render()
     part = Part(
         point,
         reader_of(point.property, visitor, address),
         pattern(config.match, address) if config.match else None,
         pattern(visitor.match, address) if visitor.match else None,
-        framer.wrap(request.render()) if said else b"",
+        framer.wrap(asked) if said else b"",
+        Message(asked).shown,
         Template(visitor.write, address) if visitor.write else None,
         pattern(visitor.expect, address) if visitor.expect else None,
     )

@@ -76,7 +76,7 @@ class SerialMapper(Mapper[SerialConfig, SerialVisitor]):
         return batches(self._parts[point] for point in points)
 
     def describe(self, batch: Asked) -> str:
-        return Message(batch.request).shown
+        return batch.parts[0].words
 
     async def read(self, batch: Asked) -> Sequence[Raw]:
         answer = await self._ask(batch.points[0], batch.request, self._answer_to(batch.parts[0]), tells=batch.tells)

@@ -174,9 +174,8 @@ def _of_json(type_: DataType, found: Any) -> Raw:
 
 def _binary(prop: Property, words: str, offset: int) -> Reader:
     layout = layout_of(words)
-    numeric = layout.kind in ("int", "uint", "float")
-    if prop.type in (DataType.STRING, DataType.BYTES) if numeric else prop.type is DataType.BOOLEAN:
-        raise ValueError(f"{words} cannot be a {prop.type}")
+    if prop.type is DataType.BYTES and layout.kind != "bytes":
+        raise ValueError(f"{words} cannot be BYTES; write bytes:{layout.size}")
     end = offset + layout.size
 
     def read(message: Message) -> Raw | None:

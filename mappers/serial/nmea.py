@@ -54,7 +54,7 @@ def _angle(sentence: Sentence, number: int) -> Value | None:
     found, side = _ANGLE.fullmatch(sentence.field(number)), sentence.field(number + 1)
     if not found or side not in ("N", "S", "E", "W"):
         return None
-    degrees = int(found[1]) + float(found[2]) / 60
+    degrees = round(int(found[1]) + float(found[2]) / 60, 9)  # a tenth of a millimetre
     most = 90 if side in "NS" else 180
     return (-degrees if side in "SW" else degrees) if degrees <= most else None
 

@@ -6,15 +6,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from device_models.model import DataType
-from mappers.mapper import Failure, Sample
+from mappers.mapper import Failure
 from mappers.serial.checksum import Checksum
 from mappers.serial.framing import Lines, Sentences
 from mappers.serial.message import MISSING, Message, of_text
-from mappers.serial.nmea import FIELDS, Sentence, path_of, sentence_of
+from mappers.serial.nmea import FIELDS, Path, Sentence, misgiving, path_of, sentence_of
 
 MOST_PROPERTIES = 60
 DEEPEST = 4
 """Levels of a JSON document."""
+COUNTS = frozenset({"quality", "satellites", "satellitesInView", "fix", "day", "month", "year"})
+TEXTS = frozenset({"time", "date", "mode", "status", "selection", "reference", "unit", "station"})
+"""Fields whose type is known without looking."""
 SEPARATORS = (",", ";", "\t")
 
 
@@ -59,24 +62,27 @@ def _limited(found: Iterator[Found]) -> list[Found]:
 
 
 def _fields(sentences: Sequence[Sentence]) -> Iterator[Found]:
-    """The named fields of each kind; a name that several kinds have is told apart by the kind."""
+    """The named fields that are not empty; of a name that several kinds have, the later ones carry their kind."""
     latest = {sentence.kind: sentence for sentence in sentences}
     taken: set[str] = set()
-    for kind in sorted(latest):
+    for kind in sorted(latest, key=lambda kind: (kind != "RMC", kind)):  # RMC brings the time of its values along
+        sentence = latest[kind]
         for name in FIELDS.get(kind, {}):
-            unique = name if name not in taken else f"{name}{kind.title()}"
-            taken.add(name)
-            yield Found(unique, _type_of(latest[kind], f"{kind}.{name}"), {"nmea": f"{kind}.{name}"})
+            path = path_of(f"{kind}.{name}")
+            if sentence.field(path.field.number) or misgiving(sentence):
+                yield Found(f"{name}{kind.title()}" if name in taken else name, _type_of(sentence, path),
+                            {"nmea": f"{kind}.{name}"})  # fmt: skip
+                taken.add(name)
 
 
-def _type_of(sentence: Sentence, words: str) -> DataType:
-    value = path_of(words).of(sentence)
-    value = value.value if isinstance(value, Sample) else value
-    if isinstance(value, Failure):
-        return DataType.STRING if words.endswith((".time", ".date", ".mode", ".status")) else DataType.DOUBLE
-    if isinstance(value, str):
-        return DataType.STRING if isinstance(of_text(DataType.DOUBLE, value), Failure) else DataType.DOUBLE
-    return DataType.DOUBLE
+def _type_of(sentence: Sentence, path: Path) -> DataType:
+    if path.name in COUNTS:
+        return DataType.INT
+    if path.name in TEXTS:
+        return DataType.STRING
+    value = path.field.form(sentence, path.field.number)
+    text = isinstance(value, str) and isinstance(of_text(DataType.DOUBLE, value), Failure)
+    return DataType.STRING if text else DataType.DOUBLE
 
 
 def _leaves(document: Any, pointer: str, depth: int) -> Iterator[Found]:

@@ -71,10 +71,9 @@ def _formatted(value: Value, form: str) -> bytes:
         value = value.decode("latin-1")
     if isinstance(value, bool):
         value = int(value)
-    if form[-1:] in ("d", "x", "X") and isinstance(value, float):
-        value = round(value)
     try:
-        text = format(value, form)
+        whole = form[-1:] in ("d", "x", "X") and isinstance(value, float)
+        text = format(round(value) if whole else value, form)  # type: ignore[arg-type]
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{value!r} cannot be written as {form}: {error}") from error
     if _CONTROL.search(text):
