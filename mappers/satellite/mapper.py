@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import msgspec
+from msgspec import Struct
 
 from device_models.model import DataType
 from mappers.mapper import Discovery, LinkLost, Listening, Mapper, Refused, Value
@@ -134,15 +135,27 @@ class SatelliteMapper(Mapper[SatelliteConfig, SatelliteVisitor]):
     @classmethod
     def config_schema(cls) -> dict[str, Any]:
         """The elements may be one text of two lines, with a name above them."""
-        schema = msgspec.json.schema(cls.Config)
-        schema["$defs"][cls.Config.__name__]["properties"]["elements"]["anyOf"].append({"type": "string"})
+        schema = _schema(cls.Config)
+        schema["properties"]["elements"]["anyOf"].append({"type": "string"})
         return schema
+
+    @classmethod
+    def visitor_schema(cls) -> dict[str, Any]:
+        return _schema(cls.Visitor)
 
     @classmethod
     async def discover(cls, target: str, options: Mapping[str, str]) -> Discovery:
         from mappers.satellite.discover import discover  # noqa: PLC0415 - only who asks for it
 
         return await discover(target, options)
+
+
+def _schema(form: type[Struct]) -> dict[str, Any]:
+    """With its fields at the top, where numbers that come as text are understood."""
+    schema = msgspec.json.schema(form)
+    definitions = schema["$defs"]
+    fields: dict[str, Any] = definitions.pop(form.__name__)
+    return fields | {"$defs": definitions}
 
 
 def _receivers(points: Sequence[SatellitePoint]) -> dict[int, list[Receiver]]:
