@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from mappers.mapper import LinkLost, Mapper, NoAnswer, Raw, Value
 from mappers.station import Request, Station
@@ -26,7 +26,7 @@ async def read(mapper: Mapper[Any, Any], station: Station, request: Request) -> 
         with _Patience(station.timeout):
             values = await mapper.read(request.batch)
     except TimeoutError:
-        _too_late(mapper, station.timeout)
+        raise too_late(mapper, station.timeout) from None
     if len(values) != len(request.channels):
         raise RuntimeError(f"{len(values)} values for {len(request.channels)} points")
     return values
@@ -39,7 +39,13 @@ async def write(mapper: Mapper[Any, Any], station: Station, point: Any, raw: Val
         with _Patience(patience):
             await mapper.write(point, raw)
     except TimeoutError:
-        _too_late(mapper, patience)
+        raise too_late(mapper, patience) from None
+
+
+def too_late(mapper: Mapper[Any, Any], seconds: float) -> NoAnswer | LinkLost:
+    """What it means that a request took so long."""
+    reason = f"no answer within {seconds:g} s"
+    return NoAnswer(reason) if mapper.survives_silence else LinkLost(reason)
 
 
 def words(error: BaseException) -> str:
@@ -84,8 +90,3 @@ class _Patience:
     def _expire(self) -> None:
         self._expired = True
         self._task.cancel()
-
-
-def _too_late(mapper: Mapper[Any, Any], seconds: float) -> NoReturn:
-    reason = f"no answer within {seconds:g} s"
-    raise NoAnswer(reason) if mapper.survives_silence else LinkLost(reason)

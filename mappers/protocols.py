@@ -90,6 +90,7 @@ _BUILT_IN = (
     Protocol("bluetooth", "mappers.ble.mapper:BleMapper"),  # KubeEdge's name
     Protocol("modbus", "mappers.modbus.mapper:ModbusMapper"),
     Protocol("opcua", "mappers.opcua.mapper:OpcuaMapper"),
+    Protocol("replay", "mappers.replay.mapper:ReplayMapper"),
     Protocol("serial", "mappers.serial.mapper:SerialMapper"),
     Protocol("satellite", "mappers.satellite.mapper:SatelliteMapper"),
 )

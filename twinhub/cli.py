@@ -20,6 +20,7 @@ COMMANDS = {  # name: its module in twinhub.commands, one line of help
     "validate": ("validate", "check a folder of manifests and show every problem"),
     "plan": ("plan", "show which requests the mappers will send to each device"),
     "try": ("try_device", "read a device once, show raw values and every decoding, publish nothing"),
+    "record": ("record", "record what a device says, to replay it in its place"),
     "discover": ("discover", "look what devices there are, and print their manifests"),
     "get": ("get", "show devices, a device's twin, or one value, of a hub or of a cloud"),
     "set": ("set_desired", "set a desired value, in a hub or in a cloud"),

@@ -11,7 +11,7 @@ from device_models.folder import documents
 from device_models.kinds import DEVICE, manifests_of
 from device_models.load import load
 from device_models.manifest import Manifest
-from device_models.problem import Problem, Report
+from device_models.problem import Problem, Report, suggestion
 from device_models.protocols import ProtocolSchema
 from mappers.configuration import ConfigurationError, ConfigurationErrors
 from mappers.protocols import PROTOCOLS
@@ -19,7 +19,7 @@ from mappers.runner import links
 from twinhub.errors import CommandError
 from twinhub.settings import settings_problems
 
-__all__ = ["Manifests", "good_devices", "mapper_errors", "protocol_schemas", "read_manifests"]
+__all__ = ["Manifests", "device_in", "good_devices", "mapper_errors", "protocol_schemas", "read_manifests"]
 
 
 class Manifests(NamedTuple):
@@ -75,6 +75,14 @@ def good_devices(path: Path) -> tuple[Device, ...]:
     if manifests.errors:
         raise CommandError("\n".join(map(str, manifests.errors)))
     return manifests.devices
+
+
+def device_in(path: Path, wanted: str) -> Device:
+    """One device of a folder that has no errors, by its id; CommandError where there is none."""
+    devices = {device.id: device for device in good_devices(path)}
+    if wanted not in devices:
+        raise CommandError(f"{path} declares no device {wanted}; {suggestion(wanted, devices)}")
+    return devices[wanted]
 
 
 def mapper_errors(devices: Collection[Device]) -> list[ConfigurationError]:

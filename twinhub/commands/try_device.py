@@ -14,18 +14,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Collection
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 
 import msgspec
 
 from device_models import Device
+from device_models.problem import suggestion
 from mappers.mapper import LinkLost
 from mappers.probe import Probed, probe
 from twinhub.errors import CommandError
-from twinhub.manifests import good_devices
+from twinhub.manifests import device_in
 from twinhub.text import columns, printable
 from twinhub.twin_rows import device_id
 
@@ -38,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    device = _only(_find(options.device, options.dir), options.property)
+    device = _only(device_in(options.dir, options.device), options.property)
     try:
         found = asyncio.run(probe(device))
     except LinkLost as error:
@@ -50,28 +49,15 @@ def run(options: argparse.Namespace) -> int:
     return 0 if all(row.value is not None for row in found) else 1
 
 
-def _find(wanted: str, folder: Path) -> Device:
-    devices = {device.id: device for device in good_devices(folder)}
-    if wanted not in devices:
-        raise CommandError(f"{folder} declares no device {wanted}; {_advice(wanted, devices)}")
-    return devices[wanted]
-
-
 def _only(device: Device, name: str | None) -> Device:
     """The device, with one property where one is named."""
     if name is None:
         return device
     found = device.property(name)
     if found is None:
-        raise CommandError(
-            f"{device.id} has no property {name}; {_advice(name, [p.name for p in device.properties])}"
-        )
+        names = [prop.name for prop in device.properties]
+        raise CommandError(f"{device.id} has no property {name}; {suggestion(name, names)}")
     return replace(device, properties=(found,))
-
-
-def _advice(wanted: str, known: Collection[str]) -> str:
-    near = get_close_matches(wanted, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known)) or 'none'}"
 
 
 def _print(device: Device, found: list[Probed]) -> None:
