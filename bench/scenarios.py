@@ -85,13 +85,13 @@ async def fleet(
     async with Lab() as lab:
         base_port = await lab.fleet(count, step_ms=STEP_MS, silent=silent, failing=failing)
         manifests.modbus(lab.manifests, count, tags, cycle_ms, base_port)
-        report, started = await _fleet_report(lab, healthy, pace)
+        report, started = await fleet_report(lab, healthy, pace)
     offered = healthy * tags * 1000 / cycle_ms
     return [
         Row("tags/s sustained, of those offered", f"{report.tags_per_second:,.0f} of {offered:,.0f}", *rate),
         Row("devices heard", f"{report.devices} of {healthy}"),
         Row("slowest device, tags/s", f"{report.slowest_device_tags_per_second} of {tags * 1000 / cycle_ms:.1f}"),
-        Row("age of a value p50 / p99 / max ms", _ages(report)),
+        Row("age of a value p50 / p99 / max ms", ages_of(report)),
         Row("first value / all devices, s after start", _arrivals(report, started)),
         *cost_rows(report.costs),
     ]
@@ -101,7 +101,7 @@ async def start(count: int, tags: int, _: Pace) -> list[Row]:
     async with Lab() as lab:
         base_port = await lab.fleet(count, step_ms=STEP_MS)
         manifests.modbus(lab.manifests, count, tags, 500, base_port)
-        report, started = await _fleet_report(lab, count, Pace(1.0, 0.0))
+        report, started = await fleet_report(lab, count, Pace(1.0, 0.0))
     return [Row("first value / all devices, s after start", _arrivals(report, started), "1 s", "0.5 s")]
 
 
@@ -109,7 +109,7 @@ async def idle(count: int, tags: int, pace: Pace) -> list[Row]:
     async with Lab() as lab:
         base_port = await lab.fleet(count, step_ms=STEP_MS)
         manifests.modbus(lab.manifests, count, tags, 1000, base_port)
-        report, _ = await _fleet_report(lab, count, pace)
+        report, _ = await fleet_report(lab, count, pace)
     cost = report.costs["hub"]
     return [
         Row("hub and mapper, resident", f"{cost.rss_mb} MB", "60 MB", "45 MB"),
@@ -124,7 +124,8 @@ async def _load_report(lab: Lab, words: list[str]) -> twin_load.Report:
     return msgspec.json.decode(await lab.result(tool), type=twin_load.Report)
 
 
-async def _fleet_report(lab: Lab, awaited: int, pace: Pace) -> tuple[fleet_probe.Report, float]:
+async def fleet_report(lab: Lab, awaited: int, pace: Pace) -> tuple[fleet_probe.Report, float]:
+    """Start the hub and hear from so many devices; what was heard, and when the hub was started (Unix time)."""
     words = {"devices": awaited, "step-ms": STEP_MS, "settle": pace.settle, "seconds": pace.seconds}
     probe = await lab.tool("bench.fleet_probe", *(word for n, v in words.items() for word in (f"--{n}", str(v))))
     assert probe.stdout is not None
@@ -134,7 +135,8 @@ async def _fleet_report(lab: Lab, awaited: int, pace: Pace) -> tuple[fleet_probe
     return msgspec.json.decode(report, type=fleet_probe.Report), lab.hub_started
 
 
-def _ages(report: fleet_probe.Report) -> str:
+def ages_of(report: fleet_probe.Report) -> str:
+    """p50 / p99 / max, milliseconds."""
     return f"{report.age_p50_ms:.0f} / {report.age_p99_ms:.0f} / {report.age_max_ms:.0f}"
 
 
