@@ -1,16 +1,21 @@
-# Three commands, each of which does all of its own set-up.
+# A few commands, each of which does all of its own set-up.
 VENV ?= .venv
 
-.PHONY: help demo test bench lint
+.PHONY: help demo demo-satellite test bench lint
 
 help:
-	@echo "make demo    a boiler plant behind a Modbus PLC, its twins live in the terminal"
-	@echo "make test    style, types, import contracts and the whole test suite"
-	@echo "make bench   the benchmarks; what they measured is in bench/RESULTS.md"
+	@echo "make demo             a boiler plant behind a Modbus PLC, its twins live in the terminal"
+	@echo "make demo-satellite   three satellites over two ground stations, far faster than in the sky"
+	@echo "make test             style, types, import contracts and the whole test suite"
+	@echo "make bench            the benchmarks; what they measured is in bench/RESULTS.md"
 
 demo: $(VENV)/.run-ready
 	@scripts/packages.sh mosquitto mosquitto-clients || true
 	@$(VENV)/bin/python examples/boiler-plant/demo.py
+
+demo-satellite: $(VENV)/.satellite-ready
+	@scripts/packages.sh mosquitto mosquitto-clients || true
+	@$(VENV)/bin/python examples/satellites/demo.py
 
 test: lint
 	@scripts/packages.sh mosquitto mosquitto-clients
@@ -31,6 +36,10 @@ $(VENV)/.run-ready: setup.cfg scripts/venv.sh
 	@scripts/venv.sh $(VENV) fast,embedded-broker,cloud
 	@touch $@
 
+$(VENV)/.satellite-ready: setup.cfg scripts/venv.sh
+	@scripts/venv.sh $(VENV) fast,embedded-broker,cloud,satellite
+	@touch $@ $(VENV)/.run-ready
+
 $(VENV)/.test-ready: setup.cfg scripts/venv.sh
 	@scripts/venv.sh $(VENV) fast,embedded-broker,cloud,test
-	@touch $@ $(VENV)/.run-ready
+	@touch $@ $(VENV)/.run-ready $(VENV)/.satellite-ready

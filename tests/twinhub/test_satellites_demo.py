@@ -1,0 +1,64 @@
+"""The satellites' demo as a newcomer sees it, short: an hour of silence in place of twelve, and faster still."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from live_plant import ROOT, twinhub
+
+EXAMPLE = ROOT / "examples" / "satellites"
+SHORT = ("--speed", "480", "--start", "2006-06-27T01:20:00", "--silence", "1")
+"""CBERS-2 is heard for 15 minutes, which are 2 s, soon after the launch, and again one orbit later."""
+PATIENCE = 60.0
+"""Seconds from one part of the story to the next."""
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that this one has started, and those that they have."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [process for child in map(int, children) for process in (child, *descendants(child))]
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"in vain: {what}"
+        time.sleep(0.1)
+
+
+def test_its_manifests_are_good() -> None:
+    checked = twinhub("validate", str(EXAMPLE / "edge"))
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_a_silent_satellite_goes_on_alone_and_tells_everything_when_it_is_heard_again(tmp_path: Path) -> None:
+    screen = tmp_path / "screen"
+    command = [sys.executable, str(EXAMPLE / "demo.py"), *SHORT]
+    with screen.open("w") as out, subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT) as demo:
+        try:
+            story = (
+                r"480 times as fast as in the sky",
+                r"cbers-2  out of contact .*\| cloud  nothing",
+                r"cbers-2  heard by .*\| cloud  10",
+                r"cbers-2 is out of contact; it is heard again in 1\.\d h",
+                r"the ground desires 9 °C for the heater of cbers-2",
+                r"hears cbers-2 again, after 1\.\d h",
+                r"both ends agree on cbers-2, .* its heater keeps 9 °C",
+                r"cbers-2: while it was away the edge recorded (\d{2,}) changes; \1 arrived in the cloud, in order",
+            )
+            for told in range(1, len(story) + 1):
+                so_far = ".*".join(story[:told])
+                wait_for(lambda so_far=so_far: re.search(so_far, screen.read_text(), re.DOTALL), story[told - 1])
+            children = descendants(demo.pid)
+            assert len(children) >= 13, "the cloud; simulator, radio, hub and broker of each satellite"
+            demo.send_signal(signal.SIGINT)
+            demo.wait(20)
+            wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "no process is left behind")
+            assert "Traceback" not in screen.read_text()
+        finally:
+            demo.terminate()
+            demo.wait(20)
