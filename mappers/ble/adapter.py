@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from mappers.mapper import LinkLost
 
@@ -60,8 +60,6 @@ class Connection(ABC):
     """One connected device."""
 
     characteristics: Sequence[Characteristic] = ()
-    remembered = False
-    """They may be out of date: the system remembers what a device once had."""
 
     @abstractmethod
     async def read(self, characteristic: Characteristic) -> bytes:
@@ -76,16 +74,15 @@ class Connection(ABC):
         """From now on `on_value` is called with every value that the device notifies or indicates."""
 
     @abstractmethod
-    async def forget(self) -> None:
-        """Look afresh next time. Does not raise, and is bounded in time."""
-
-    @abstractmethod
     async def close(self) -> None:
         """Disconnect. Does not raise, and is bounded in time."""
 
 
 class Adapter(ABC):
     """One adapter: `open` once, `close` once."""
+
+    remembers: ClassVar[bool] = False
+    """What it says of a device's characteristics may be out of date: the system remembers them."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -99,6 +96,10 @@ class Adapter(ABC):
     async def free(self, address: str) -> None:
         """End a connection to a device that the system holds and nobody here has: it would never advertise. Does not
         raise, and is bounded in time."""
+
+    @abstractmethod
+    async def forget(self, address: str) -> None:
+        """Look afresh what a device has when it is connected next. Does not raise, and is bounded in time."""
 
     @abstractmethod
     async def connect(self, seen: Advertisement, on_disconnect: Callable[[str], None]) -> Connection:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -22,12 +22,12 @@ from mappers.mapper import LinkLost, Refused
 
 logging.getLogger("bleak").setLevel(logging.CRITICAL)  # what it warns of comes to us as an error
 
-NO_RSSI = -127
-"""bleak's word for none."""
+SAID = frozenset({"RSSI", "TxPower", "ManufacturerData", "ServiceData", "AdvertisingData", "AdvertisingFlags"})
+"""Properties of a device in BlueZ that only an advertisement changes."""
+MOST_HEARD = 1000
+"""Devices of which it is remembered what BlueZ said last."""
 CANCEL_PATIENCE = 2.0
 """Seconds a call of bleak that was cancelled may take to end."""
-FORGET_AFTER = 3
-"""Attempts in a row that came to nothing, after which BlueZ shall forget a device."""
 _REFUSALS = ("NotPermitted", "NotAuthorized", "NotSupported", "InvalidValueLength", "InvalidArguments")
 _DEFECTS = (AttributeError, AssertionError, KeyError)
 """What bleak raises when an object vanishes from D-Bus at the wrong moment."""
@@ -36,12 +36,14 @@ _DEFECTS = (AttributeError, AssertionError, KeyError)
 class BleakAdapter(Adapter):
     """One adapter of BlueZ."""
 
+    remembers = True
+
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._bluez = Bluez(name)
         self._scanner: BleakScanner | None = None
-        self._failures: dict[str, int] = {}
-        """Attempts in a row that came to nothing, by address."""
+        self._heard: dict[str, Mapping[str, Any]] = {}
+        """What BlueZ said last of a device, by address."""
         self._abandoned: set[asyncio.Task[Any]] = set()
         """Calls of bleak that do not end when they are cancelled."""
 
@@ -49,6 +51,8 @@ class BleakAdapter(Adapter):
         await self._bluez.open(on_lost)
 
         def hear(device: Any, data: Any) -> None:
+            if not self._is_advertisement(device.address, data.platform_data[1]):
+                return
             on_advertisement(
                 Advertisement(
                     device.address.upper(), data.rssi, data.local_name or "", data.manufacturer_data,
@@ -61,6 +65,17 @@ class BleakAdapter(Adapter):
             await self._bounded(scanner.start(), PATIENCE)
         self._scanner = scanner
 
+    def _is_advertisement(self, address: str, now: Mapping[str, Any]) -> bool:
+        """bleak calls for any change of a device, also when it is only connected or renamed; taken for an
+        advertisement, that would make a device seen that is gone."""
+        if len(self._heard) > MOST_HEARD:
+            self._heard.clear()
+        before, self._heard[address] = self._heard.get(address), now
+        if before is None or "RSSI" not in now:
+            return "RSSI" in now
+        changed = {name for name in {*before, *now} if before.get(name) != now.get(name)}
+        return not changed or not changed.isdisjoint(SAID)
+
     async def free(self, address: str) -> None:
         if await self._bluez.holds(address):
             await self._bluez.free(address)
@@ -71,21 +86,11 @@ class BleakAdapter(Adapter):
             with _meaning():
                 await self._until_cancelled(connection.open())
         except BaseException:
-            await asyncio.shield(self._clear(seen.address))
+            await asyncio.shield(self._bluez.free(seen.address))
             raise
-        self._failures.pop(seen.address, None)
         return connection
 
-    async def _clear(self, address: str) -> None:
-        """After an attempt that came to nothing."""
-        self._failures[address] = self._failures.get(address, 0) + 1
-        await self._bluez.free(address)
-        if self._failures[address] >= FORGET_AFTER:
-            del self._failures[address]
-            await self._bluez.forget(address)
-
     async def forget(self, address: str) -> None:
-        """Let BlueZ forget what it remembers of a device."""
         await self._bluez.forget(address)
 
     async def _until_cancelled(self, call: Coroutine[Any, Any, None]) -> None:
@@ -124,8 +129,6 @@ class BleakAdapter(Adapter):
 class BleakConnection(Connection):
     """One connected device."""
 
-    remembered = True
-
     def __init__(self, adapter: BleakAdapter, seen: Advertisement, on_disconnect: Callable[[str], None]) -> None:
         self._adapter = adapter
         self._address = seen.address
@@ -155,9 +158,6 @@ class BleakConnection(Connection):
 
         with _meaning():
             await self._client.start_notify(characteristic.handle, hear)
-
-    async def forget(self) -> None:
-        await self._adapter.forget(self._address)
 
     async def close(self) -> None:
         self._on_disconnect = None

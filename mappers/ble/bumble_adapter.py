@@ -80,6 +80,9 @@ class BumbleAdapter(Adapter):
     async def free(self, address: str) -> None:
         """All connections are ours."""
 
+    async def forget(self, address: str) -> None:
+        """Nothing is remembered."""
+
     async def connect(self, seen: Advertisement, on_disconnect: Callable[[str], None]) -> Connection:
         async with self._dialling:
             link = await self._dial(seen.handle)
@@ -176,9 +179,6 @@ class BumbleConnection(Connection):
     async def subscribe(self, characteristic: Characteristic, on_value: Callable[[bytes], None]) -> None:
         with self._meaning():
             await self._client.subscribe(characteristic.handle, on_value)
-
-    async def forget(self) -> None:
-        """Nothing is remembered."""
 
     async def close(self) -> None:
         self._closing = True

@@ -93,18 +93,18 @@ class BleMapper(Mapper[BleConfig, BleVisitor]):
         try:
             async with asyncio.timeout(patience):
                 self._places = {point: _place(point, connection.characteristics) for point in self._connected}
-                await self._look_afresh(connection)
+                await self._look_afresh(radio)
                 await self._subscribe(connection)
         except TimeoutError:
             raise LinkLost(f"{self.address} is connected, but does not answer within {patience:g} s") from None
         self._ticket.make_room = None if self._notified else self._make_room
 
-    async def _look_afresh(self, connection: Connection) -> None:
+    async def _look_afresh(self, radio: Radio) -> None:
         """What is missing may only be missing in what the system remembers; that is looked into once."""
         missing = next((place for place in self._places.values() if isinstance(place, Failure)), None)
-        if missing is not None and connection.remembered and not self._looked_afresh:
+        if missing is not None and radio.remembers and not self._looked_afresh:
             self._looked_afresh = True
-            await connection.forget()
+            await radio.forget(self.address)
             raise LinkLost(f"{missing.reason}; looking afresh")
 
     async def _subscribe(self, connection: Connection) -> None:

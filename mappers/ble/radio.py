@@ -18,6 +18,10 @@ SIGHTING = 15.0
 """Seconds a device that is to be connected is looked for."""
 
 
+FORGET_AFTER = 3
+"""Attempts in a row that came to nothing, after which the system shall forget what it knows of a device."""
+
+
 class Guest(Protocol):
     """Who shares a radio."""
 
@@ -87,6 +91,8 @@ class Radio:
         except BaseException as error:
             ticket.failures += 1
             self.turns.give_back(ticket)
+            if ticket.failures % FORGET_AFTER == 0:
+                await asyncio.shield(self.forget(ticket.address))
             if isinstance(error, TimeoutError):
                 raise LinkLost(f"{ticket.address} was seen, but did not connect within {patience:g} s") from None
             raise
@@ -94,6 +100,16 @@ class Radio:
             self.turns.forget(ticket.address)
         ticket.failures = 0
         return connection
+
+    @property
+    def remembers(self) -> bool:
+        """As of the adapter."""
+        return self._usable().remembers
+
+    async def forget(self, address: str) -> None:
+        """As of the adapter."""
+        if self._adapter is not None:
+            await self._adapter.forget(address)
 
     def _usable(self) -> Adapter:
         if self._adapter is None:
