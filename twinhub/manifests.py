@@ -48,7 +48,7 @@ def read_manifests(path: Path) -> Manifests:
     problems = [_problem(error, places[error.device_id]) for error in errors]
     wrong = {error.device_id for error in errors}
     devices = tuple(device for device_id, device in declared.devices.items() if device_id not in wrong)
-    found = tuple(sorted((*declared.problems, *problems, *settings_problems(path))))
+    found = tuple(sorted((*declared.problems, *problems, *settings_problems(path, declared.devices))))
     return Manifests(devices, found, declared.documents)
 
 

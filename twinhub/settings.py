@@ -6,14 +6,16 @@ A password never stands in the file itself: `{env: NAME}` takes it from the envi
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from device_models.problem import Problem
+from device_models import DataType, Device
+from device_models.problem import Problem, suggestion
 from twinhub.errors import CommandError
-from twinhub.settings_file import read_settings
+from twinhub.settings_file import Check, Finding, read_settings
 
 __all__ = ["FILE", "BrokerSettings", "CloudSettings", "Secret", "Settings", "load_settings", "settings_problems"]
 
@@ -103,11 +105,28 @@ def load_settings(folder: Path) -> Settings:
     return msgspec.convert(values, Settings)
 
 
-def settings_problems(folder: Path) -> tuple[Problem, ...]:
-    """What is wrong with the settings of a folder."""
-    return _read(folder)[1]
+def settings_problems(folder: Path, devices: Mapping[str, Device]) -> tuple[Problem, ...]:
+    """What is wrong with the settings of a folder that declares these devices, by id."""
+    return _read(folder, lambda values: _contact_findings(values, devices))[1]
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+def _read(folder: Path, check: Check | None = None) -> tuple[dict[str, Any], tuple[Problem, ...]]:
     path = folder / FILE
-    return read_settings(path, "settings.schema.json", _SECRETS) if path.exists() else ({}, ())
+    return read_settings(path, "settings.schema.json", _SECRETS, check) if path.exists() else ({}, ())
+
+
+def _contact_findings(values: dict[str, Any], devices: Mapping[str, Device]) -> Iterator[Finding]:
+    """A contact that is not there would never come."""
+    named, where = values.get("cloud", {}).get("contact", []), ("cloud", "contact")
+    places = {where: named} if isinstance(named, str) else {(*where, n): place for n, place in enumerate(named)}
+    for path, place in places.items():
+        device_id, _, name = place.rpartition("/")
+        device = devices.get(device_id)
+        known = device.property(name) if device else None
+        if device is None:
+            yield path, f"no device {device_id} is declared here", suggestion(device_id, devices)
+        elif known is None and device.protocol != "external":
+            names = [prop.name for prop in device.properties]
+            yield path, f"{device_id} has no property {name}", suggestion(name, names)
+        elif known is not None and known.type is not DataType.BOOLEAN:
+            yield path, f"{place} is of type {known.type}", "name a BOOLEAN"

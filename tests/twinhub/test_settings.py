@@ -8,7 +8,45 @@ from hypothesis import given, strategies
 from live_plant import twinhub
 
 from twinhub.errors import CommandError
+from twinhub.manifests import read_manifests
 from twinhub.settings import FILE, BrokerSettings, CloudSettings, Secret, Settings, load_settings
+
+RADIO_AND_MODEM = """
+apiVersion: devices.kubeedge.io/v1beta1
+kind: DeviceModel
+metadata: {name: radio}
+spec:
+  protocol: modbus
+  properties:
+  - name: inContact
+    type: BOOLEAN
+    accessMode: ReadOnly
+    visitors: {configData: {register: CoilRegister, offset: 0}}
+  - name: rate
+    type: INT
+    accessMode: ReadOnly
+    visitors: {configData: {register: InputRegister, offset: 0}}
+---
+apiVersion: devices.kubeedge.io/v1beta1
+kind: Device
+metadata: {name: radio}
+spec:
+  deviceModelRef: {name: radio}
+  protocol: {protocolName: modbus, configData: {ip: 127.0.0.1, port: 15020}}
+---
+apiVersion: devices.kubeedge.io/v1beta1
+kind: DeviceModel
+metadata: {name: modem}
+spec: {properties: []}
+---
+apiVersion: devices.kubeedge.io/v1beta1
+kind: Device
+metadata: {name: modem}
+spec:
+  deviceModelRef: {name: modem}
+  protocol: {protocolName: external}
+"""
+"""An external device may report what no model names."""
 
 
 def load(folder: Path, text: str) -> Settings:
@@ -43,6 +81,24 @@ def test_the_contact_of_the_cloud_is_a_property(tmp_path: Path) -> None:
     (line,) = mistakes(tmp_path, "cloud:\n  contact:\n  - a/b/c\n  - d")
     assert line.startswith("twinhub.yaml:4: cloud.contact[1]: 'd' ")
     assert mistakes(tmp_path, "cloud: {contact: []}")
+
+
+@pytest.mark.parametrize(
+    ("contact", "said"),
+    [
+        ("default/radio/incontact", "default/radio has no property incontact; did you mean inContact?"),
+        ("default/radoi/inContact", "no device default/radoi is declared here; did you mean default/radio?"),
+        ("[default/radio/inContact, default/radio/rate]", "default/radio/rate is of type INT; name a BOOLEAN"),
+        ("default/radio/inContact", ""),
+        ("default/modem/whatever", ""),
+    ],
+)
+def test_a_contact_is_a_boolean_of_a_device_that_is_declared(tmp_path: Path, contact: str, said: str) -> None:
+    (tmp_path / "devices.yaml").write_text(RADIO_AND_MODEM)
+    (tmp_path / FILE).write_text(f"cloud:\n  contact: {contact}\n")
+    found = read_manifests(tmp_path).errors
+    assert [f"{problem.message}; {problem.advice}" for problem in found] == ([said] if said else [])
+    assert all(problem.line == 2 for problem in found)
 
 
 def test_every_mistake_is_named_with_its_line_and_a_remedy(tmp_path: Path) -> None:
