@@ -138,10 +138,9 @@ class BleakConnection(Connection):
     async def open(self) -> None:
         """Connect, and have BlueZ find out what it has."""
         await self._client.connect()
+        found = sorted(self._client.services.characteristics.values(), key=lambda each: each.handle)
         self.characteristics = tuple(
-            Characteristic(found.uuid, service.uuid, frozenset(found.properties), found)
-            for service in self._client.services
-            for found in service.characteristics
+            Characteristic(each.uuid, each.service_uuid, frozenset(each.properties), each) for each in found
         )
 
     async def read(self, characteristic: Characteristic) -> bytes:

@@ -46,3 +46,22 @@ async def checks(name: str, environment: dict[str, str]) -> None:
 async def test_bleak_on_a_bluez_of_our_own(tmp_path: Path) -> None:
     async with private_bus(tmp_path) as environment:
         await checks("bluez_checks.py", environment)
+
+
+async def test_bleak_on_a_bluez_of_others(tmp_path: Path) -> None:
+    """bluezoo is a program of its own here: it is never imported."""
+    bluezoo = Path(sys.executable).with_name("bluezoo")
+    if not bluezoo.exists():
+        pytest.skip("bluezoo is not installed")
+    async with private_bus(tmp_path) as environment:
+        words = ["--auto-enable", "--scan-interval", "1"]
+        adapters = ["--adapter", "00:11:22:33:44:55", "--adapter", "00:11:22:33:44:66"]
+        silent = asyncio.subprocess.DEVNULL
+        service = await asyncio.create_subprocess_exec(
+            bluezoo, *words, *adapters, env=environment, stdout=silent, stderr=silent
+        )
+        try:
+            await checks("bluezoo_checks.py", environment)
+        finally:
+            service.terminate()
+            await service.wait()
