@@ -100,8 +100,28 @@ class Bench:
 @asynccontextmanager
 async def bench(rig: Rig, protocol: Protocol, patience: float, count: int = 1) -> AsyncIterator[Bench]:
     """So many devices of a rig, and mappers that serve them."""
-    async with rig.stands(count) as stands, running(protocol, [stand.device for stand in stands]) as side:
+    async with rig.stands(count) as stands, serving(stands, protocol, patience) as bench:
+        yield bench
+
+
+@asynccontextmanager
+async def serving(
+    stands: Sequence[Stand], protocol: Protocol, patience: float, moment: str = "in the end"
+) -> AsyncIterator[Bench]:
+    """Mappers that serve these devices and are stopped at that moment; one that does not end is complained of."""
+    mappers = running(protocol, [stand.device for stand in stands])
+    side = await mappers.__aenter__()
+    try:
         yield Bench(stands, side, protocol, patience)
+    finally:
+        try:
+            async with asyncio.timeout(patience):
+                await mappers.__aexit__(None, None, None)
+        except TimeoutError:
+            raise AssertionError(
+                f"Stopped {moment}, the mapper does not end: let CancelledError through, and wait for nothing in"
+                " `close`"
+            ) from None
 
 
 @contextmanager

@@ -9,7 +9,6 @@ to mend. Needs pytest and pytest-asyncio.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -18,10 +17,9 @@ from typing import ClassVar
 import pytest
 
 from mappers.protocols import PROTOCOLS, Protocol
-from mappers.testing.bench import Bench, bench, no_defects, observe, same
+from mappers.testing.bench import Bench, bench, no_defects, observe, same, serving
 from mappers.testing.leaks import Holdings
 from mappers.testing.rig import NUMBER, SETTING, Rig, Stand
-from mappers.testing.running import running
 from mappers.testing.side import PATIENCE
 
 MOMENT = 0.1
@@ -237,20 +235,12 @@ class Conformance:
         leaks = await before.leaks(self.patience)
         assert not leaks, f"Stopped {moment}, the mapper leaves {leaks}: `close` must end all that was begun"
 
-    async def _stopped(self, stand: Stand, what: Callable[[Bench, Stand], Awaitable[None]], moment: str = "") -> None:
+    async def _stopped(
+        self, stand: Stand, what: Callable[[Bench, Stand], Awaitable[None]], moment: str = "after a reading"
+    ) -> None:
         """Run mappers, do this, and stop them."""
-        mappers = running(self._protocol(), [stand.device])
-        side = await mappers.__aenter__()
-        try:
-            await what(Bench([stand], side, self._protocol(), self.patience), stand)
-        finally:
-            try:
-                await asyncio.wait_for(mappers.__aexit__(None, None, None), self.patience)
-            except TimeoutError:
-                raise AssertionError(
-                    f"Stopped {moment}, the mapper does not end: let CancelledError through, and wait for nothing in"
-                    " `close`"
-                ) from None
+        async with serving([stand], self._protocol(), self.patience, moment) as bench:
+            await what(bench, stand)
 
     def _protocol(self) -> Protocol:
         return PROTOCOLS[self.rig.protocol]
