@@ -15,7 +15,6 @@ DEPTH = 12
 """Steps from the beginning."""
 MOST = 5000
 """Nodes that are visited."""
-IN_ONE_REQUEST = 100
 CLASSES = ua.NodeClass.Object | ua.NodeClass.Variable | ua.NodeClass.Method
 OWN_NAMESPACE = 0
 """The standard's: the server's description of itself is no device."""
@@ -45,10 +44,11 @@ class Walk:
         """What is below a node, breadth first."""
         level: list[tuple[ua.NodeId, tuple[str, ...]]] = [(start, ())]
         self._seen.add(start)
+        most = self._session.limits.browse
         for _ in range(DEPTH):
             below: list[tuple[ua.NodeId, tuple[str, ...]]] = []
-            for begin in range(0, len(level), IN_ONE_REQUEST):
-                for parent, path, reference in await self._browse(level[begin : begin + IN_ONE_REQUEST]):
+            for begin in range(0, len(level), most):
+                for parent, path, reference in await self._browse(level[begin : begin + most]):
                     node = _local(reference.NodeId)
                     if not self._is_new(node):
                         continue
@@ -104,8 +104,9 @@ class Walk:
 async def children(session: Session, nodes: Sequence[ua.NodeId]) -> list[dict[str, ua.NodeId]]:
     """The properties (HasProperty) of each node, by name."""
     found: list[dict[str, ua.NodeId]] = []
-    for begin in range(0, len(nodes), IN_ONE_REQUEST):
-        asked = [_description(node, ua.ObjectIds.HasProperty) for node in nodes[begin : begin + IN_ONE_REQUEST]]
+    most = session.limits.browse
+    for begin in range(0, len(nodes), most):
+        asked = [_description(node, ua.ObjectIds.HasProperty) for node in nodes[begin : begin + most]]
         for result in await session.client.uaclient.browse(ua.BrowseParameters(NodesToBrowse=asked)):
             references = result.References or ()
             found.append({str(each.BrowseName.Name): _local(each.NodeId) for each in references})

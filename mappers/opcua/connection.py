@@ -21,8 +21,6 @@ from mappers.opcua.subscriptions import Subscriptions
 from mappers.opcua.types import Types
 from mappers.opcua.values import name_of, to_raw
 
-MOST_ITEMS = 1000
-"""Monitored items in one request, or nodes in one read, unless the server says fewer."""
 LOOK_AGAIN = 10.0
 """Seconds after which a browse path that led nowhere is followed again."""
 NEVER = frozenset({
@@ -41,7 +39,7 @@ class Connection:
         self._calls = calls
         self._session = Session(config)
         self._types = Types(self._session)
-        self._subscriptions = Subscriptions(self._session, config.keep_alive, MOST_ITEMS)
+        self._subscriptions = Subscriptions(self._session, config.keep_alive)
         self._nodes: dict[str, ua.NodeId] = {}
         """By what manifests call them."""
         self._looked = 0.0
@@ -50,18 +48,19 @@ class Connection:
         self._spellings: dict[OpcuaPoint, tuple[Raw, Value]] = {}
         """What a written value looks like when it is read, and how it was spelled in the wish."""
         self._listening: Listening | None = None
-        self.most_read = MOST_ITEMS
+
+    @property
+    def most_read(self) -> int:
         """Nodes in one read request."""
+        return self._session.limits.read
 
     async def open(self) -> None:
         """Sign in, find all nodes, subscribe to what can be subscribed. LinkLost, OSError."""
         await self._session.open()
         with _errors():
-            most_items = await self._limits()
             await self._find()
             await self._types.learn([self._nodes[p.visitor.place] for p in self._points if self._may_be_structure(p)])
             if self._config.subscribe == "auto":
-                self._subscriptions = Subscriptions(self._session, self._config.keep_alive, most_items)
                 await self._subscribe()
 
     async def close(self) -> None:
@@ -78,8 +77,6 @@ class Connection:
             await self._look_again(points)
             asked = [p for p in points if p.visitor.place in self._nodes]
             answers = await self._session.read([self._nodes[p.visitor.place] for p in asked]) if asked else []
-            if len(answers) != len(asked):
-                raise LinkLost(f"the server answered {len(answers)} of {len(asked)} reads")
         found = dict(zip(asked, answers, strict=True))
         return [self._shown(point, found.get(point)) for point in points]
 
@@ -105,17 +102,6 @@ class Connection:
         raise AssertionError("unreachable")
 
     # -- what is there -------------------------------------------------------------------------------------
-
-    async def _limits(self) -> int:
-        """How much the server takes at once: monitored items returned, reads kept. 0 and no answer mean any."""
-        asked = (
-            ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
-            ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
-        )
-        answers = await self._session.read([ua.NodeId(each) for each in asked])
-        items, reads = (each.Value.Value if each.Value is not None else None for each in answers)
-        self.most_read = min(reads or MOST_ITEMS, MOST_ITEMS)
-        return min(items or MOST_ITEMS, MOST_ITEMS)
 
     async def _find(self) -> None:
         self._looked = asyncio.get_running_loop().time()

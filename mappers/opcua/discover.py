@@ -17,7 +17,6 @@ from mappers.opcua.session import Session, meaning
 from mappers.opcua.structures import Structures
 from mappers.opcua.types import Definitions
 
-IN_ONE_REQUEST = 500
 READ, WRITE = 1, 2
 """Bits of AccessLevel and UserAccessLevel."""
 WHOLE = frozenset({
@@ -126,23 +125,14 @@ class _Survey:
         return "STRING" if kind is None else TYPES.get(kind, "STRING")
 
     async def _attributes(self, found: Sequence[ua.NodeId]) -> list[list[Any]]:
-        columns = []
-        for attribute in ATTRIBUTES:
-            column: list[Any] = []
-            for begin in range(0, len(found), IN_ONE_REQUEST):
-                answers = await self._session.read(found[begin : begin + IN_ONE_REQUEST], attribute)
-                column += [_good(each) for each in answers]
-            columns.append(column)
+        columns = [[_good(each) for each in await self._session.read(found, attribute)] for attribute in ATTRIBUTES]
         return [list(row) for row in zip(*columns, strict=True)]
 
     async def _properties(self, found: Sequence[ua.NodeId]) -> list[dict[str, str]]:
         """Unit and limits of each variable, where it has EngineeringUnits and EURange."""
         named = await children(self._session, found)
         wanted = [node for each in named for name, node in each.items() if name in ("EngineeringUnits", "EURange")]
-        values: dict[ua.NodeId, Any] = {}
-        for begin in range(0, len(wanted), IN_ONE_REQUEST):
-            chunk = wanted[begin : begin + IN_ONE_REQUEST]
-            values |= dict(zip(chunk, map(_good, await self._session.read(chunk)), strict=True))
+        values = dict(zip(wanted, map(_good, await self._session.read(wanted)), strict=True))
         return [
             _unit(values.get(each.get("EngineeringUnits"))) | _range(values.get(each.get("EURange")))
             for each in named

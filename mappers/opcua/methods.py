@@ -16,7 +16,7 @@ from asyncua import ua
 from mappers.mapper import Failure, Point, Raw, Refused, Sample, Value
 from mappers.opcua.config import OpcuaConfig, OpcuaVisitor
 from mappers.opcua.session import Session
-from mappers.opcua.types import Types
+from mappers.opcua.types import Input, Types
 from mappers.opcua.values import name_of, to_raw
 
 OpcuaPoint = Point[OpcuaConfig, OpcuaVisitor]
@@ -70,7 +70,7 @@ class Calls:
         key = _key(point)
         if self._unanswered.get(key) == wish:
             raise ValueError("it was called, and the answer was lost; to call again, write it with another `call`")
-        arguments = await _arguments(session, types, place[1], wish)
+        arguments = await _arguments(types, place[1], wish)
         self._unanswered[key] = wish
         request = ua.CallMethodRequest(ObjectId=place[0], MethodId=place[1], InputArguments=arguments)
         [result] = await session.client.uaclient.call([request])
@@ -80,32 +80,30 @@ class Calls:
         self._answers[key] = Answer(wish, result.OutputArguments or (), time.time_ns() // 1_000_000)
 
 
-async def _arguments(session: Session, types: Types, method: ua.NodeId, wish: Value) -> list[ua.Variant]:
-    declared = await _declared(session, method)
+async def _arguments(types: Types, method: ua.NodeId, wish: Value) -> list[ua.Variant]:
+    declared = await types.inputs(method)
     given = _given(wish, declared)
     if len(given) != len(declared):
-        names = ", ".join(str(each.Name) for each in declared) or "none"
+        names = ", ".join(each.name for each in declared) or "none"
         raise ValueError(f"the method takes {len(declared)} arguments ({names}), {len(given)} are given")
-    shapes = [await types.of_argument(each) for each in declared]
-    return [_variant(shape, value, each) for shape, value, each in zip(shapes, given, declared, strict=True)]
+    return [_variant(each, value) for each, value in zip(declared, given, strict=True)]
 
 
-def _variant(shape: Any, value: Any, argument: ua.Argument) -> ua.Variant:
+def _variant(declared: Input, value: Any) -> ua.Variant:
     try:
-        variant: ua.Variant = shape.variant_of_json(value)
+        return declared.shape.variant_of_json(value)
     except ValueError as error:
-        raise ValueError(f"argument {argument.Name}: {error}") from None
-    return variant
+        raise ValueError(f"argument {declared.name}: {error}") from None
 
 
-def _given(wish: Value, declared: Sequence[ua.Argument]) -> list[Any]:
+def _given(wish: Value, declared: Sequence[Input]) -> list[Any]:
     value = _parsed(wish)
     if isinstance(value, dict) and "arguments" in value and set(value) <= {"arguments", "call"}:
         value = value["arguments"]
     if isinstance(value, list):
-        single_array = len(declared) == 1 and declared[0].ValueRank >= 1
-        return [value] if single_array and not (len(value) == 1 and isinstance(value[0], list)) else value
-    text = len(declared) == 1 and declared[0].DataType == ua.NodeId(ua.ObjectIds.String)
+        bare = len(declared) == 1 and declared[0].shape.array and not (len(value) == 1 and isinstance(value[0], list))
+        return [value] if bare else value
+    text = len(declared) == 1 and declared[0].shape.type is ua.VariantType.String
     return [wish if text else value]
 
 
@@ -116,23 +114,6 @@ def _parsed(wish: Value) -> Any:
         return json.loads(wish)
     except ValueError:
         return wish
-
-
-async def _declared(session: Session, method: ua.NodeId) -> Sequence[ua.Argument]:
-    """The method's InputArguments; a method without that property takes none."""
-    step = ua.RelativePathElement(
-        ReferenceTypeId=ua.NodeId(ua.ObjectIds.HasProperty),
-        IsInverse=False,
-        IncludeSubtypes=True,
-        TargetName=ua.QualifiedName("InputArguments", 0),
-    )
-    path = ua.BrowsePath(StartingNode=method, RelativePath=ua.RelativePath(Elements=[step]))
-    [found] = await session.client.uaclient.translate_browsepaths_to_nodeids([path])
-    if not found.StatusCode.is_good() or not found.Targets:
-        return ()
-    target = found.Targets[0].TargetId
-    [data] = await session.read([ua.NodeId(target.Identifier, target.NamespaceIndex)])
-    return list((data.Value.Value if data.Value is not None else None) or ())
 
 
 def _refusal(result: ua.CallMethodResult) -> Exception:

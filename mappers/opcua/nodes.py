@@ -10,16 +10,15 @@ from mappers.mapper import LinkLost
 from mappers.opcua import place
 from mappers.opcua.session import Session
 
-IN_ONE_REQUEST = 500
-
 
 async def find(session: Session, written: Iterable[str]) -> dict[str, ua.NodeId]:
     """The nodes by what the manifest calls them; what is not there is left out."""
     names = list(dict.fromkeys(written))
     found = {name: ua.NodeId.from_string(name) for name in names if not place.is_path(name)}
     paths = [name for name in names if place.is_path(name)]
-    for start in range(0, len(paths), IN_ONE_REQUEST):
-        found |= await _translate(session, paths[start : start + IN_ONE_REQUEST])
+    most = session.limits.translate
+    for start in range(0, len(paths), most):
+        found |= await _translate(session, paths[start : start + most])
     return found
 
 

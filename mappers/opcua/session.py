@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from asyncua import Client, ua
 from asyncua.common.utils import Buffer
@@ -20,8 +20,9 @@ from mappers.mapper import LinkLost, Refused
 from mappers.opcua import security
 from mappers.opcua.config import OpcuaConfig
 
-SESSION_LIFETIME = 60_000
-"""Milliseconds after which the server forgets a session that says nothing: a lost one shall not block another."""
+SESSION_LIFETIME = 30.0
+"""Seconds, or three times the keep-alive, after which the server forgets a session that says nothing: one that was
+lost shall not stand in the way of others for long."""
 CHANNEL_LIFETIME = 3_600_000
 """Milliseconds of a secure channel; it is renewed after three quarters."""
 GOODBYE = 0.5
@@ -47,12 +48,34 @@ if library.level == logging.NOTSET:  # it logs what it raises, with tracebacks; 
     library.setLevel(logging.CRITICAL + 1)
 
 
+class Limits(NamedTuple):
+    """How much goes into one request, unless the server wants less."""
+
+    items: int = 1000
+    """Monitored items."""
+    read: int = 1000
+    browse: int = 100
+    translate: int = 500
+    """Browse paths."""
+
+
+CAPABILITIES = (
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerTranslateBrowsePathsToNodeIds,
+)
+"""Where a server says so, in the order of `Limits`."""
+
+
 class Session:
     """`open`, then services by `client.uaclient`, with errors through `meaning`; `keep` it, and `close`."""
 
     def __init__(self, config: OpcuaConfig) -> None:
         self._config = config
         self.client = self._new_client()
+        self.limits = Limits()
+        """Known when it is open."""
 
     async def open(self) -> None:
         """Connect, check the server's certificate, sign in. LinkLost with a remedy when that is refused."""
@@ -63,6 +86,7 @@ class Session:
                     await self._secure()
                 await security.identify(self.client, self._config)
                 await self._connect()
+                self.limits = await self._ask_limits()
         except TimeoutError:
             raise LinkLost(f"no answer from {self._config.url} within {handshake:g} s") from None
         except (ua.UaError, ValueError) as error:
@@ -91,12 +115,17 @@ class Session:
     async def read(
         self, nodes: Sequence[ua.NodeId], attribute: ua.AttributeIds = ua.AttributeIds.Value
     ) -> list[ua.DataValue]:
-        """One attribute of each node, with both timestamps."""
-        parameters = ua.ReadParameters(
-            TimestampsToReturn=ua.TimestampsToReturn.Both,
-            NodesToRead=[ua.ReadValueId(NodeId=node, AttributeId=attribute) for node in nodes],
-        )
-        return list(await self.client.uaclient.read(parameters))
+        """One attribute of each node, with both timestamps, in as many requests as the server wants."""
+        found: list[ua.DataValue] = []
+        for start in range(0, len(nodes), self.limits.read):
+            chunk = nodes[start : start + self.limits.read]
+            asked = [ua.ReadValueId(NodeId=node, AttributeId=attribute) for node in chunk]
+            found += await self.client.uaclient.read(
+                ua.ReadParameters(TimestampsToReturn=ua.TimestampsToReturn.Both, NodesToRead=asked)
+            )
+        if len(found) != len(nodes):
+            raise LinkLost(f"the server answered {len(found)} of {len(nodes)} reads")
+        return found
 
     @property
     def choked(self) -> bool:
@@ -120,7 +149,7 @@ class Session:
         client.name = client.description = "twinhub"
         client.application_uri = security.APPLICATION_URI
         client.product_uri = "urn:twinhub"
-        client.session_timeout = SESSION_LIFETIME
+        client.session_timeout = round(1000 * max(SESSION_LIFETIME, 3 * self._config.keep_alive))
         client.secure_channel_timeout = CHANNEL_LIFETIME
         return client
 
@@ -135,6 +164,12 @@ class Session:
         finally:
             await _abort(scout)
         await security.secure(self.client, self._config, endpoints)
+
+    async def _ask_limits(self) -> Limits:
+        """What the server takes at once. 0, and no answer, mean any number."""
+        answers = await self.read([ua.NodeId(each) for each in CAPABILITIES])
+        found = (each.Value.Value if each.Value is not None else None for each in answers)
+        return Limits(*(min(most or default, default) for most, default in zip(found, Limits(), strict=True)))
 
     async def _connect(self) -> None:
         client = self.client

@@ -241,7 +241,7 @@ class _Users:
     def get_user(
         self, _server: Any, username: str | None = None, password: str | None = None, certificate: Any = None
     ) -> User | None:
-        known = certificate is not None or (username == USER and password == PASSWORD)
+        known = certificate is not None if username is None else (username, password) == (USER, PASSWORD)
         return User(role=UserRole.User) if known else None
 
 

@@ -20,8 +20,9 @@ FASTEST = 0.05
 """Seconds between two messages of a subscription, at least."""
 IN_ONE_MESSAGE = 1000
 """Changes in one message: more would keep the process from all else."""
-LIFETIME = 60.0
-"""Seconds after which a server forgets a subscription whose messages nobody fetches."""
+LIFETIME = 20.0
+"""Seconds, or three times the keep-alive, after which a server forgets a subscription whose messages nobody
+fetches."""
 WAITING = 2
 """Publish requests that wait at the server for each subscription, so that one is there while another is read."""
 MOST_WAITING = 10
@@ -53,11 +54,9 @@ class _Subscription:
 class Subscriptions:
     """`add` items, then `run` for as long as the session shall live."""
 
-    def __init__(self, session: Session, keep_alive: float, most_items: int) -> None:
+    def __init__(self, session: Session, keep_alive: float) -> None:
         self._session = session
         self._keep_alive = keep_alive
-        self._most_items = most_items
-        """Items in one request."""
         self._clock = asyncio.get_running_loop().time
         self._subscriptions: dict[int, _Subscription] = {}
         self._acknowledge: list[ua.SubscriptionAcknowledgement] = []
@@ -70,8 +69,9 @@ class Subscriptions:
         the numbers of those that the server takes; UaError when it takes no subscription at all."""
         id_ = await self._create(interval)
         taken: set[int] = set()
-        for start in range(0, len(nodes), self._most_items):
-            taken |= await self._add_chunk(id_, interval, nodes[start : start + self._most_items])
+        most = self._session.limits.items
+        for start in range(0, len(nodes), most):
+            taken |= await self._add_chunk(id_, interval, nodes[start : start + most])
         if not taken:
             await self._session.client.uaclient.delete_subscriptions([id_])
             del self._subscriptions[id_]

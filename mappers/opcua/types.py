@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from asyncua import ua
 
@@ -14,8 +14,6 @@ from mappers.opcua.session import Session
 from mappers.opcua.structures import Structures
 from mappers.opcua.values import name_of
 
-IN_ONE_REQUEST = 500
-
 
 class Definitions:
     """What a server says of its data types; the `Source` of `Structures`."""
@@ -24,12 +22,7 @@ class Definitions:
         self._session = session
 
     async def definitions(self, types: Sequence[ua.NodeId]) -> Sequence[Any]:
-        found: list[Any] = []
-        for start in range(0, len(types), IN_ONE_REQUEST):
-            chunk = types[start : start + IN_ONE_REQUEST]
-            values = await self._session.read(chunk, ua.AttributeIds.DataTypeDefinition)
-            found += [_value(each) for each in values]
-        return found
+        return [_value(each) for each in await self._session.read(types, ua.AttributeIds.DataTypeDefinition)]
 
     async def supertype(self, type_: ua.NodeId) -> ua.NodeId | None:
         asked = ua.BrowseDescription(
@@ -43,21 +36,26 @@ class Definitions:
         return ua.NodeId(parents[0].NodeId.Identifier, parents[0].NodeId.NamespaceIndex) if parents else None
 
 
+class Input(NamedTuple):
+    """An input argument of a method."""
+
+    name: str
+    shape: Shape
+
+
 class Types:
-    """The shapes of variables, and the structures behind them."""
+    """The shapes of variables and arguments, and the structures behind them."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.structures = Structures(Definitions(session))
         self._shapes: dict[ua.NodeId, Shape] = {}
+        self._inputs: dict[ua.NodeId, Sequence[Input]] = {}
 
     async def learn(self, variables: Sequence[ua.NodeId]) -> None:
         """Get to know the structures that these variables hold, so that their values can be read."""
-        types: set[ua.NodeId] = set()
-        for start in range(0, len(variables), IN_ONE_REQUEST):
-            chunk = variables[start : start + IN_ONE_REQUEST]
-            answers = await self._session.read(chunk, ua.AttributeIds.DataType)
-            types |= {found for each in answers if isinstance(found := _value(each), ua.NodeId)}
+        answers = await self._session.read(variables, ua.AttributeIds.DataType)
+        types = {found for each in answers if isinstance(found := _value(each), ua.NodeId)}
         await self.structures.learn(list(types))
 
     async def shape(self, variable: ua.NodeId) -> Shape:
@@ -66,13 +64,33 @@ class Types:
             self._shapes[variable] = await self._ask(variable)
         return self._shapes[variable]
 
-    async def of_argument(self, argument: ua.Argument) -> Shape:
-        """What a method takes in that place."""
+    async def inputs(self, method: ua.NodeId) -> Sequence[Input]:
+        """What a method takes; one without InputArguments takes nothing."""
+        if method not in self._inputs:
+            self._inputs[method] = [await self._input(each) for each in await self._declared(method)]
+        return self._inputs[method]
+
+    async def _declared(self, method: ua.NodeId) -> Sequence[ua.Argument]:
+        step = ua.RelativePathElement(
+            ReferenceTypeId=ua.NodeId(ua.ObjectIds.HasProperty),
+            IsInverse=False,
+            IncludeSubtypes=True,
+            TargetName=ua.QualifiedName("InputArguments", 0),
+        )
+        path = ua.BrowsePath(StartingNode=method, RelativePath=ua.RelativePath(Elements=[step]))
+        [found] = await self._session.client.uaclient.translate_browsepaths_to_nodeids([path])
+        if not found.StatusCode.is_good() or not found.Targets:
+            return ()
+        target = found.Targets[0].TargetId
+        [data] = await self._session.read([ua.NodeId(target.Identifier, target.NamespaceIndex)])
+        return _value(data) or ()
+
+    async def _input(self, argument: ua.Argument) -> Input:
         await self.structures.learn([argument.DataType])
         kind = self.structures.builtin(argument.DataType)
         if kind is None or kind is ua.VariantType.Variant:
             raise Refused(f"the argument {argument.Name} may be of any type, which cannot be written")
-        return self._shape(kind, argument.DataType, array=argument.ValueRank >= 1)
+        return Input(str(argument.Name), self._shape(kind, argument.DataType, array=argument.ValueRank >= 1))
 
     async def _ask(self, variable: ua.NodeId) -> Shape:
         asked = [
