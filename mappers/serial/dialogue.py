@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mappers.mapper import Batch, Point, Raw
+from mappers.mapper import Batch, Failure, Point, Raw
 from mappers.serial.config import Nmea, SerialConfig, SerialVisitor
 from mappers.serial.framing import Framer, framer_of
+from mappers.serial.late import Question
 from mappers.serial.message import Message, Reader, reader_of
 from mappers.serial.nmea import path_of
 from mappers.serial.template import Template, pattern
@@ -43,6 +44,13 @@ class Part:
     def heard(self) -> bool:
         """The device says it by itself."""
         return not self.request and not self.command
+
+    def demand(self, message: bytes) -> Question:
+        """The question that a write is, for `late`."""
+        expect = self.expect
+        assert expect is not None
+        fits = lambda answer: self.owns(answer) and expect.search(answer.text) is not None  # noqa: E731
+        return Question(self.point.device_id, message, self.point.config.timeout, True, fits)
 
     def owns(self, message: Message) -> bool:
         """Whether the message is this device's."""
@@ -96,9 +104,18 @@ class Asked(Batch[SerialConfig, SerialVisitor]):
         return self.parts[0].request
 
     @property
-    def tells(self) -> bool:
-        """The answer says what it answers."""
-        return self.parts[0].about is not None
+    def question(self) -> Question:
+        """For `late`. An answer that one of the properties can be read from looks like one."""
+        part = self.parts[0]
+        visitor, config = part.point.visitor, part.point.config
+        tells = bool(visitor.match or visitor.regex or visitor.nmea or visitor.json)
+        return Question(part.point.device_id, part.request, config.timeout, tells, self._fits)
+
+    def _fits(self, message: Message) -> bool:
+        part = self.parts[0]
+        if part.about is not None:
+            return part.concerns(message)
+        return part.owns(message) and any(not isinstance(v, Failure | None) for v in self.values(message))
 
     def values(self, message: Message) -> list[Raw | None]:
         """What the answer says."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mappers.mapper import Discovery, Failure, LinkLost, Listening, Mapper, Point, Raw, Refused, Value
@@ -12,7 +13,7 @@ from mappers.serial import spelling
 from mappers.serial.config import SerialConfig, SerialVisitor
 from mappers.serial.dialogue import Asked, Audience, Part, SerialPoint, batches, check, part_of
 from mappers.serial.framing import framer_of
-from mappers.serial.late import LateAnswers
+from mappers.serial.late import LateAnswers, Question
 from mappers.serial.message import Message
 from mappers.serial.ports import usb_name
 
@@ -79,7 +80,7 @@ class SerialMapper(Mapper[SerialConfig, SerialVisitor]):
         return batch.parts[0].words
 
     async def read(self, batch: Asked) -> Sequence[Raw]:
-        answer = await self._ask(batch.points[0], batch.request, self._answer_to(batch.parts[0]), tells=batch.tells)
+        answer = await self._ask(batch.question, batch.parts[0], batch.request)
         return [
             Failure(f"the instrument says {answer.shown}") if value is None else value
             for value in batch.values(answer)
@@ -93,29 +94,10 @@ class SerialMapper(Mapper[SerialConfig, SerialVisitor]):
         if part.expect is None:
             self._line.send(message)
             return
-        answer = await self._ask(point, message, self._reply_to(part), tells=False)
+        answer = await self._ask(part.demand(message), part, message)
         if not part.expect.search(answer.text):
             raise Refused(f"the instrument answered {answer.shown}")
         self._confirm(part, value, answer)
-
-    def _answer_to(self, part: Part) -> Callable[[Message], bool]:
-        """What does not match is somebody else's affair, unless the device has nothing else to say: then it is a
-        refusal."""
-        device_id, time = part.point.device_id, asyncio.get_running_loop().time
-
-        def accepts(message: Message) -> bool:
-            chatty = device_id in self._talkers or self._late.owes(device_id, time())
-            return part.concerns(message) or (not chatty and part.owns(message))
-
-        return accepts
-
-    def _reply_to(self, part: Part) -> Callable[[Message], bool]:
-        """Among all that a talkative device says, only what is expected is the reply."""
-        expect = part.expect
-        assert expect is not None
-        if part.point.device_id not in self._talkers:
-            return part.owns
-        return lambda message: part.owns(message) and expect.search(message.text) is not None
 
     def _confirm(self, part: Part, value: Value, answer: Message) -> None:
         """The device agreed. What it is not asked for later counts as it said it now."""
@@ -125,21 +107,27 @@ class SerialMapper(Mapper[SerialConfig, SerialVisitor]):
         if shown is not None:
             self._listening.deliver({part.point: shown})
 
-    async def _ask(
-        self, point: SerialPoint, message: bytes, accepts: Callable[[Message], bool], *, tells: bool
-    ) -> Message:
+    async def _ask(self, question: Question, part: Part, message: bytes) -> Message:
         loop = asyncio.get_running_loop()
-        if not tells:
-            self._late.check(point.device_id, message, loop.time())
-        self._accepts, self._answer = accepts, loop.create_future()
+        self._late.ask(question, loop.time())
+        self._accepts, self._answer = partial(self._is_answer, question, part), loop.create_future()
         self._line.send(message)
         try:
             return await self._answer
         except asyncio.CancelledError:
-            self._late.owe(point.device_id, message, loop.time(), point.config.timeout)
+            self._late.owe(question, loop.time())
             raise
         finally:
             self._answer = None
+
+    def _is_answer(self, question: Question, part: Part, message: Message) -> bool:
+        """Of a device that says nothing else, whatever comes is the answer, and be it a refusal. Of others it must
+        look like it, and not like what another question may still bring."""
+        now = asyncio.get_running_loop().time()
+        if question.device_id not in self._talkers and not self._late.owes(question.device_id, now):
+            return part.owns(message)
+        explicit = part.about is not None
+        return question.fits(message) and (explicit or not self._late.claims(question, message, now))
 
     @property
     def _line(self) -> Wire:

@@ -271,30 +271,32 @@ async def test_devices_of_a_line_are_asked_in_turn_and_one_that_is_silent_harms_
             assert [state for id_, state in side.states if id_ == "default/d1"] == ["online"]
 
 
-async def test_a_late_answer_is_never_taken_for_another() -> None:
-    """Every answer comes after the next request was made; nothing in it says what it answers."""
+@pytest.mark.parametrize("look", [False, True])
+async def test_a_late_answer_is_never_taken_for_another(look: bool) -> None:
+    """Its first answers come after three time-outs; with a look of their own, or without."""
+    timeout = 0.1
+    asked: list[bytes] = []
     async with pseudo_terminal() as end:
-        heard: list[bytes] = []
-        loop = asyncio.get_running_loop()
 
         def slow(data: bytes) -> None:
-            heard.append(data)
-            answer = {b"A?\r\n": b"1\r\n", b"B?\r\n": b"2\r\n"}[data]
-            loop.call_later(0.35, end.say, answer)
+            asked.append(data)
+            answer = (data[:1] + b"=" if look else b"") + {b"A": b"1", b"B": b"2"}[data[:1]] + b"\r\n"
+            asyncio.get_running_loop().call_later(3 * timeout if len(asked) < 6 else 0, end.say, answer)
 
         end.hears = slow
-        declared = device(end.address, {"timeout": 0.1}, a={"request": "A?"}, b={"request": "B?"})
-        async with running("serial", [declared]) as side:
-            await side.until(lambda: len(heard) > 8)
+        visitors = {name.lower(): {"request": f"{name}?", "regex": f"^{name}=(.*)" if look else ""} for name in "AB"}
+        async with running("serial", [device(end.address, {"timeout": timeout}, **visitors)]) as side:
+            await side.until(lambda: len(asked) > 5)
             assert {reading.value for reading in side.readings(D, "a")} <= {"1.0", None}
             assert {reading.value for reading in side.readings(D, "b")} <= {"2.0", None}
 
 
 async def test_a_device_that_recovers_is_asked_everything_again() -> None:
     quiet = [True]
-    instrument = Scripted(lambda said: [] if quiet[0] else ["1" if said == "A?" else "2"])
+    instrument = Scripted(lambda said: [] if quiet[0] else ["A=1" if said == "A?" else "B=2"])
+    visitors = {name.lower(): {"request": f"{name}?", "regex": f"^{name}=(.*)"} for name in "AB"}
     async with pseudo_terminal() as end, living(instrument, end):
-        declared = device(end.address, {"timeout": 0.05}, a={"request": "A?"}, b={"request": "B?"})
+        declared = device(end.address, {"timeout": 0.05}, **visitors)
         async with running("serial", [declared]) as side:
             await side.until(lambda: side.state_of(D) == "offline")
             quiet[0] = False
