@@ -25,6 +25,7 @@ COMMANDS = {  # name: its module in twinhub.commands, one line of help
     "get": ("get", "show devices, a device's twin, or one value, of a hub or of a cloud"),
     "set": ("set_desired", "set a desired value, in a hub or in a cloud"),
     "watch": ("watch", "follow twins as they change"),
+    "trust": ("trust", "trust the certificate of an OPC-UA server, or show which were seen"),
     "mapper": ("mapper", "run a mapper as a process of its own"),
     "cloud": ("cloud", "run a cloud that edges join"),
     "join": ("join", "let this edge join a cloud, once"),
