@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
-from mappers.mapper import LinkLost, Refused
+from mappers.mapper import Refused
 from mappers.satellite.packets import LAST_COUNT
 from mappers.satellite.places import Order
 
@@ -36,8 +36,8 @@ class Telecommands:
 
     def issue(self, apid: int, order: Order, data: bytes, failure_bytes: int) -> tuple[bytes, asyncio.Future[None]]:
         """The packet to send, and what becomes of it: done when it is completed. Its exception is ValueError when
-        the satellite does not accept it as it is, Refused when it cannot carry it out now. LinkLost where the
-        package spacepackets is missing."""
+        the satellite does not accept it as it is, Refused when it cannot carry it out now. Raises ValueError where
+        the package spacepackets is missing."""
         packet = _packet(apid, self._counts.get(apid, 0), order, data)
         self._counts[apid] = (self._counts.get(apid, 0) + 1) & LAST_COUNT
         outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -70,6 +70,6 @@ def _packet(apid: int, count: int, order: Order, data: bytes) -> bytes:
     try:
         from spacepackets.ecss.tc import PusTc  # noqa: PLC0415 - only who has a satellite needs the package
     except ImportError:
-        raise LinkLost("telecommands need the package spacepackets: pip install 'twinhub[satellite]'") from None
+        raise ValueError("telecommands need the package spacepackets: pip install 'twinhub[satellite]'") from None
     command = PusTc(order.service, order.subservice, apid=apid, seq_count=count, app_data=data)
     return bytes(command.pack())
