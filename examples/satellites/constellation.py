@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import yaml
 
+from mappers.satellite.elements import CBERS_2
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -34,13 +36,7 @@ class Ports(NamedTuple):
 
 
 CONSTELLATION = (
-    Satellite(
-        "cbers-2",
-        (
-            "1 28057U 03049A   06177.78615833  .00000060  00000-0  35940-4 0  1836",
-            "2 28057  98.4283 247.6961 0000884  88.1964 271.9322 14.35478080140550",
-        ),
-    ),
+    Satellite("cbers-2", CBERS_2),
     Satellite(
         "sister-1",
         (

@@ -78,6 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, help="end after so long (default: never)")
     parser.add_argument("--speed", type=float, default=120.0, help="on-board seconds in one (default %(default)g)")
+    parser.add_argument("--satellites", type=int, choices=(1, 2, 3), default=3, help="how many fly (default %(default)s)")
     parser.add_argument("--start", default=START, help="on-board time at the start, UTC (default %(default)s)")
     parser.add_argument("--silence", type=float, default=8.0, help="hours on board that a silence lasts at least, to "
                         "be told of (default %(default)g)")  # fmt: skip
@@ -97,7 +98,7 @@ def show(stack: ExitStack, scratch: Path, options: argparse.Namespace) -> None:
     """Start everything and look on."""
     cloud_port, link_port = free_port(CLOUD_PORT), free_port(LINK_PORT)
     cloud = start_cloud(stack, scratch, cloud_port, link_port)
-    edges = [Edge(each, Ports(*(free_port(0) for _ in Ports._fields)), scratch / each.name) for each in CONSTELLATION]
+    edges = [edge_of(satellite, scratch) for satellite in CONSTELLATION[: options.satellites]]
     join(edges, cloud)
     hubs = [start(stack, edge, link_port) for edge in edges]
     ends = [BothEnds(client_of(stack, edge, hub), cloud) for edge, hub in zip(edges, hubs, strict=True)]
@@ -107,6 +108,11 @@ def show(stack: ExitStack, scratch: Path, options: argparse.Namespace) -> None:
     for edge in edges:
         launch(stack, edge, options)
     look_on([Sky(edge.satellite, each, edge.ports.metrics) for edge, each in zip(edges, ends, strict=True)], options)
+
+
+def edge_of(satellite: Satellite, scratch: Path) -> Edge:
+    """On ports that are free."""
+    return Edge(satellite, Ports(*(free_port(0) for _ in Ports._fields)), scratch / satellite.name)
 
 
 def join(edges: Sequence[Edge], cloud: CloudClient) -> None:
@@ -150,7 +156,7 @@ def look_on(skies: list[Sky], options: argparse.Namespace) -> None:
     """Show all satellites until the time is over, while the script of each goes on."""
     audience = stage()
     least = options.silence * HOUR
-    scripts = [silence(sky, audience.say, least, wish) for sky, wish in zip(skies, WISHES, strict=True)]
+    scripts = [silence(sky, audience.say, least, wish) for sky, wish in zip(skies, WISHES, strict=False)]
     end = time.monotonic() + options.seconds if options.seconds else None
     while end is None or time.monotonic() < end:
         for sky in skies:

@@ -1,4 +1,4 @@
-"""The satellites' demo as a newcomer sees it, short: an hour of silence in place of twelve, and faster still."""
+"""The satellites' demo, short: two of the three, an hour of silence in place of twelve, and faster still."""
 
 import re
 import signal
@@ -11,10 +11,10 @@ from pathlib import Path
 from live_plant import ROOT, twinhub
 
 EXAMPLE = ROOT / "examples" / "satellites"
-SHORT = ("--speed", "480", "--start", "2006-06-27T01:20:00", "--silence", "1")
+SHORT = ("--satellites", "2", "--speed", "480", "--start", "2006-06-27T01:28:00", "--silence", "1")
 """CBERS-2 is heard for 15 minutes, which are 2 s, soon after the launch, and again one orbit later."""
-PATIENCE = 60.0
-"""Seconds from one part of the story to the next."""
+PATIENCE = 150.0
+"""Seconds from one part of the story to the next; who starts so slowly that a contact is over waits for the next."""
 
 
 def descendants(pid: int) -> list[int]:
@@ -44,9 +44,9 @@ def test_a_silent_satellite_goes_on_alone_and_tells_everything_when_it_is_heard_
                 r"480 times as fast as in the sky",
                 r"cbers-2  out of contact .*\| cloud  nothing",
                 r"cbers-2  heard by .*\| cloud  10",
-                r"cbers-2 is out of contact; it is heard again in 1\.\d h",
+                r"cbers-2 is out of contact; it is heard again in [\d.]+ h",
                 r"the ground desires 9 °C for the heater of cbers-2",
-                r"hears cbers-2 again, after 1\.\d h",
+                r"hears cbers-2 again, after [\d.]+ h",
                 r"both ends agree on cbers-2, .* its heater keeps 9 °C",
                 r"cbers-2: while it was away the edge recorded (\d{2,}) changes; \1 arrived in the cloud, in order",
             )
@@ -54,7 +54,7 @@ def test_a_silent_satellite_goes_on_alone_and_tells_everything_when_it_is_heard_
                 so_far = ".*".join(story[:told])
                 wait_for(lambda so_far=so_far: re.search(so_far, screen.read_text(), re.DOTALL), story[told - 1])
             children = descendants(demo.pid)
-            assert len(children) >= 13, "the cloud; simulator, radio, hub and broker of each satellite"
+            assert len(children) >= 9, "the cloud; simulator, radio, hub and broker of each satellite"
             demo.send_signal(signal.SIGINT)
             demo.wait(20)
             wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "no process is left behind")
