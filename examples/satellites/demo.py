@@ -78,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, help="end after so long (default: never)")
     parser.add_argument("--speed", type=float, default=120.0, help="on-board seconds in one (default %(default)g)")
-    parser.add_argument("--satellites", type=int, choices=(1, 2, 3), default=3, help="how many fly (default %(default)s)")
+    parser.add_argument("--satellites", type=int, choices=(1, 2, 3), default=3, help="how many fly (default: 3)")
     parser.add_argument("--start", default=START, help="on-board time at the start, UTC (default %(default)s)")
     parser.add_argument("--silence", type=float, default=8.0, help="hours on board that a silence lasts at least, to "
                         "be told of (default %(default)g)")  # fmt: skip
