@@ -31,6 +31,8 @@ from silence import silence
 from sky import HEADER, HOUR, RIGHT, Sky
 from stage import stage
 
+from mappers.satellite.elements import CBERS_2
+from mappers.satellite.orbit import Orbit
 from twinhub.client import TwinClient
 from twinhub.cloud_client import CloudClient
 from twinhub.errors import CommandError
@@ -90,12 +92,13 @@ def main() -> None:
             show(stack, scratch, options)
         except KeyboardInterrupt:
             print()
-        except CommandError as error:
+        except (CommandError, RuntimeError) as error:
             sys.exit(str(error))
 
 
 def show(stack: ExitStack, scratch: Path, options: argparse.Namespace) -> None:
-    """Start everything and look on."""
+    """Start everything and look on. RuntimeError when the package for orbits is missing."""
+    Orbit.of(*CBERS_2)
     cloud_port, link_port = free_port(CLOUD_PORT), free_port(LINK_PORT)
     cloud = start_cloud(stack, scratch, cloud_port, link_port)
     edges = [edge_of(satellite, scratch) for satellite in CONSTELLATION[: options.satellites]]
