@@ -102,9 +102,10 @@ class Adapter(ABC):
         """Look afresh what a device has when it is connected next. Does not raise, and is bounded in time."""
 
     @abstractmethod
-    async def connect(self, seen: Advertisement, on_disconnect: Callable[[str], None]) -> Connection:
-        """Connect to the device that said this, and look what it has. `on_disconnect` is called once with the reason
-        when it ends without `Connection.close`. When it is cancelled, nothing stays connected."""
+    async def connect(self, seen: Advertisement, patience: float, on_disconnect: Callable[[str], None]) -> Connection:
+        """Connect to the device that said this, and look what it has. TimeoutError after `patience` seconds, which
+        do not count while others are being connected. `on_disconnect` is called once with the reason when it ends
+        without `Connection.close`. When it is cancelled, nothing stays connected."""
 
     @abstractmethod
     async def close(self) -> None:

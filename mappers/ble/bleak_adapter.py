@@ -80,11 +80,12 @@ class BleakAdapter(Adapter):
         if await self._bluez.holds(address):
             await self._bluez.free(address)
 
-    async def connect(self, seen: Advertisement, on_disconnect: Callable[[str], None]) -> Connection:
+    async def connect(self, seen: Advertisement, patience: float, on_disconnect: Callable[[str], None]) -> Connection:
         connection = BleakConnection(self, seen, on_disconnect)
         try:
             with _meaning():
-                await self._until_cancelled(connection.open())
+                async with asyncio.timeout(patience):
+                    await self._until_cancelled(connection.open())
         except BaseException:
             await asyncio.shield(self._bluez.free(seen.address))
             raise

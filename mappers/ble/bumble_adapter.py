@@ -83,12 +83,13 @@ class BumbleAdapter(Adapter):
     async def forget(self, address: str) -> None:
         """Nothing is remembered."""
 
-    async def connect(self, seen: Advertisement, on_disconnect: Callable[[str], None]) -> Connection:
-        async with self._dialling:
+    async def connect(self, seen: Advertisement, patience: float, on_disconnect: Callable[[str], None]) -> Connection:
+        async with self._dialling, asyncio.timeout(patience):
             link = await self._dial(seen.handle)
         connection = BumbleConnection(link, self._transport.source.terminated, on_disconnect)
         try:
-            await connection.look()
+            async with asyncio.timeout(patience):
+                await connection.look()
         except BaseException:
             await asyncio.shield(connection.close())
             raise
@@ -97,23 +98,32 @@ class BumbleAdapter(Adapter):
     async def _dial(self, address: hci.Address) -> BumbleLink:
         assert self._device is not None
         self._wanted = address
+        call = asyncio.create_task(self._device.connect(address, timeout=None), name=f"{self.name}: connect")
         try:
-            return await self._device.connect(address, timeout=None)
+            await asyncio.wait([call])
+        except asyncio.CancelledError:
+            self._wanted = None
+            await asyncio.shield(self._hang_up(self._device, call))
+            raise
+        self._wanted = None
+        if call.cancelled():
+            raise LinkLost(f"adapter {self.name}: the controller is gone")
+        try:
+            return call.result()
         except core.BaseBumbleError as error:
             raise LinkLost(f"no connection: {error}") from error
-        except asyncio.CancelledError:
-            if not _asked_to_end():
-                raise LinkLost(f"adapter {self.name}: the controller is gone") from None
-            await asyncio.shield(self._hang_up(self._device))
-            raise
-        finally:
-            self._wanted = None
 
-    async def _hang_up(self, device: Device) -> None:
-        """Tell the controller not to go on trying."""
+    async def _hang_up(self, device: Device, call: asyncio.Task[BumbleLink]) -> None:
+        """Tell the controller not to go on trying. The call ends by that: cancelled before its command is answered,
+        it would leave the answer to the next command."""
         with suppress(core.BaseBumbleError, TimeoutError):
             async with asyncio.timeout(CONTROLLER_PATIENCE):
                 await device.host.send_sync_command(hci.HCI_LE_Create_Connection_Cancel_Command())
+                await asyncio.wait([call])
+        call.cancel()
+        await asyncio.wait([call])
+        if not call.cancelled() and call.exception() is None:
+            await _end(call.result())
 
     def _check_wanted(self, link: BumbleLink) -> None:
         """A connection that came after it was given up is nobody's."""

@@ -103,8 +103,7 @@ def _line(each: Advertisement) -> str:
 async def _describe(adapter: Adapter, seen: _Seen) -> Discovery:
     advertisement = seen.by_address[seen.wanted]
     try:
-        async with asyncio.timeout(CONNECT):
-            connection = await adapter.connect(advertisement, seen.lost)
+        connection = await adapter.connect(advertisement, CONNECT, seen.lost)
     except TimeoutError:
         raise LinkLost(f"{seen.wanted} was heard, but did not connect within {CONNECT:g} s") from None
     try:

@@ -86,8 +86,7 @@ class Radio:
             await self._usable().free(ticket.address)
         await self._turn(ticket)
         try:
-            async with asyncio.timeout(patience):
-                connection = await self._usable().connect(self._last[ticket.address], on_disconnect)
+            connection = await self._usable().connect(self._last[ticket.address], patience, on_disconnect)
         except BaseException as error:
             ticket.failures += 1
             self.turns.give_back(ticket)

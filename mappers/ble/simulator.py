@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,6 +21,8 @@ from bumble.gatt import Characteristic, CharacteristicValue, Service
 from bumble.host import Host
 from bumble.link import LocalLink
 from bumble.transport.common import AsyncPipeSink, StreamPacketSink, StreamPacketSource
+
+logging.getLogger("bumble").setLevel(logging.CRITICAL)  # it warns of every fault that is simulated
 
 COMPANY = 0xFFFF
 """The company in advertisements: the one that is set aside for tests."""
