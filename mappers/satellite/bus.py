@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Iterable
+from typing import cast
 
 from mappers.mapper import LinkLost
 from mappers.satellite.packets import Framer, GarbageError
 
 __all__ = ["Bus", "open_bus"]
 
+OnPackets = Callable[[Iterable[bytes]], None]
+"""Called with all packets that came together, to be consumed; GarbageError is to come through."""
+
 
 class Bus(asyncio.Protocol):
-    """Passes each packet on as it comes. After garbage the connection is of no use: no packet has a mark by which
+    """Passes packets on as they come. After garbage the connection is of no use: no packet has a mark by which
     the next one could be found."""
 
-    def __init__(self, longest: int, on_packet: Callable[[bytes], None]) -> None:
+    def __init__(self, longest: int, on_packets: OnPackets) -> None:
         self._framer = Framer(longest)
-        self._on_packet = on_packet
+        self._on_packets = on_packets
         self._transport: asyncio.Transport | None = None
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    async def lost(self) -> str:
-        """Wait until the connection is lost; why."""
+    async def listen(self) -> str:
+        """Let packets come, until the connection is lost; why. Before that they wait."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
         return await asyncio.shield(self._lost)
 
     def send(self, packet: bytes) -> None:
@@ -39,11 +44,11 @@ class Bus(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
         try:
-            for packet in self._framer.feed(data):
-                self._on_packet(packet)
+            self._on_packets(self._framer.feed(data))
         except GarbageError as error:
             self._lose(f"the bus sent {error}")
             self.close()
@@ -57,8 +62,8 @@ class Bus(asyncio.Protocol):
             self._lost.set_result(reason)
 
 
-async def open_bus(host: str, port: int, longest: int, on_packet: Callable[[bytes], Any]) -> Bus:
+async def open_bus(host: str, port: int, longest: int, on_packets: OnPackets) -> Bus:
     """Connect. OSError when that is not possible now."""
     loop = asyncio.get_running_loop()
-    _, bus = await loop.create_connection(lambda: Bus(longest, on_packet), host, port)
+    _, bus = await loop.create_connection(lambda: Bus(longest, on_packets), host, port)
     return bus

@@ -47,11 +47,11 @@ async def _listen(host: str, port: int, seconds: float) -> dict[_Kind, int]:
     """The kinds of packets, with the bytes of data they have."""
     kinds: dict[_Kind, int] = {}
     async with asyncio.timeout(PATIENCE):
-        bus = await open_bus(host, port, LONGEST, lambda packet: _hear(packet, kinds))
+        bus = await open_bus(host, port, LONGEST, lambda packets: _hear(packets, kinds))
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                reason = await bus.lost()
+                reason = await bus.listen()
                 if not kinds:
                     raise LinkLost(reason)
     finally:
@@ -59,13 +59,14 @@ async def _listen(host: str, port: int, seconds: float) -> dict[_Kind, int]:
     return kinds
 
 
-def _hear(packet: bytes, kinds: dict[_Kind, int]) -> None:
-    try:
-        telemetry = read_telemetry(packet)
-    except ValueError:
-        return
-    if telemetry is not None and len(kinds) < MOST_KINDS:
-        kinds.setdefault(_kind(header_of(packet).apid, telemetry), len(telemetry.data))
+def _hear(packets: Iterable[bytes], kinds: dict[_Kind, int]) -> None:
+    for packet in packets:
+        try:
+            telemetry = read_telemetry(packet)
+        except ValueError:
+            continue
+        if telemetry is not None and len(kinds) < MOST_KINDS:
+            kinds.setdefault(_kind(header_of(packet).apid, telemetry), len(telemetry.data))
 
 
 def _kind(apid: int, telemetry: Telemetry) -> _Kind:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import msgspec
@@ -18,7 +18,7 @@ from mappers.satellite.elements import of_text
 from mappers.satellite.packets import GarbageError, header_of, read_telemetry
 from mappers.satellite.passes import TIMES
 from mappers.satellite.places import SatellitePoint, order_of, place_of
-from mappers.satellite.receiver import Receiver
+from mappers.satellite.receiver import Receiver, Values
 from mappers.satellite.telecommands import VERIFICATION, Telecommands
 
 log = logging.getLogger("mappers")
@@ -59,7 +59,7 @@ class SatelliteMapper(Mapper[SatelliteConfig, SatelliteVisitor]):
 
     async def listen(self, listening: Listening) -> NoReturn:
         self._listening = listening
-        raise LinkLost(await self._open_bus.lost())
+        raise LinkLost(await self._open_bus.listen())
 
     async def write(self, point: SatellitePoint, value: Value) -> None:
         order = order_of(point.visitor)
@@ -82,27 +82,40 @@ class SatelliteMapper(Mapper[SatelliteConfig, SatelliteVisitor]):
             raise LinkLost("not connected")
         return self._bus
 
-    def _hear(self, packet: bytes) -> None:
-        header = header_of(packet)
-        for receiver in self._receivers.get(header.apid, ()):
-            receiver.count(header)
-            self._read(receiver, packet)
+    def _hear(self, packets: Iterable[bytes]) -> None:
+        """What came together leaves together, unless something is told twice."""
+        told: Values = {}
+        try:
+            for packet in packets:
+                header = header_of(packet)
+                for receiver in self._receivers.get(header.apid, ()):
+                    receiver.count(header)
+                    values = self._read(receiver, packet)
+                    if not told.keys().isdisjoint(values):
+                        self._tell(told)
+                        told = {}
+                    told.update(values)
+        finally:
+            self._tell(told)
 
-    def _read(self, receiver: Receiver, packet: bytes) -> None:
+    def _tell(self, values: Values) -> None:
+        if values and self._listening is not None:
+            self._listening.deliver(values)
+
+    def _read(self, receiver: Receiver, packet: bytes) -> Values:
+        """Nothing when there is nothing in it for us. GarbageError comes through."""
         try:
             telemetry = read_telemetry(packet, checksum=receiver.config.checksum)
         except GarbageError:
             raise
         except ValueError as error:
             self._skip(receiver, str(error))
-            return
-        if telemetry is None or self._listening is None:
-            return
+            return {}
+        if telemetry is None:
+            return {}
         if telemetry.service == VERIFICATION:
             self._telecommands.hear(telemetry.subservice, telemetry.data)
-        values = receiver.read(telemetry, asyncio.get_running_loop().time())
-        if values:
-            self._listening.deliver(values)
+        return receiver.read(telemetry, asyncio.get_running_loop().time())
 
     def _skip(self, receiver: Receiver, reason: str) -> None:
         if reason not in self._unreadable and len(self._unreadable) < 10:

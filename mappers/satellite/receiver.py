@@ -11,7 +11,9 @@ from mappers.satellite.passes import Passes
 from mappers.satellite.places import Layout, SatellitePoint
 from mappers.satellite.sequence_count import SequenceCount
 
-__all__ = ["Receiver"]
+__all__ = ["Receiver", "Values"]
+
+Values = dict[SatellitePoint, Raw]
 
 log = logging.getLogger("mappers")
 
@@ -36,9 +38,9 @@ class Receiver:
                 "%s: %d packets are missing before number %d; counting on", self.device_id, missed, header.number
             )
 
-    def read(self, telemetry: Telemetry, now: float) -> dict[SatellitePoint, Raw]:
+    def read(self, telemetry: Telemetry, now: float) -> Values:
         """What this packet tells, and what follows from its time; `now` is monotonic, seconds."""
-        values: dict[SatellitePoint, Raw] = dict(self._layout.read(telemetry))
+        values: Values = dict(self._layout.read(telemetry))
         values.update(self._passes.read(telemetry.time, now))
         if values:
             values.update((point, getattr(self._sequence, name)) for point, name in self._counts)

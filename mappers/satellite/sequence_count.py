@@ -21,7 +21,7 @@ class SequenceCount:
     def hear(self, count: int) -> int:
         """How many are missing right before this one."""
         gap = 0 if self._expected is None else count - self._expected & LAST_COUNT
-        self._expected = count + 1 & LAST_COUNT
+        self._expected = count + 1
         self.received += 1
         self.missed += gap
         return gap

@@ -11,10 +11,14 @@ import pytest
 
 from device_models import AccessMode, DataType, Device, Property
 from mappers.configuration import ConfigurationErrors, points_of
+from mappers.mapper import LinkLost
 from mappers.probe import probe
 from mappers.satellite.elements import CBERS_2
 from mappers.satellite.mapper import SatelliteMapper
+from mappers.satellite.orbit import Orbit
 from mappers.satellite.simulator.faults import Fault
+from mappers.satellite.simulator.on_board_software import OnBoardSoftware
+from mappers.satellite.simulator.spacecraft import Spacecraft
 from mappers.testing.running import running
 
 D = "default/sat"
@@ -170,6 +174,38 @@ async def test_a_time_that_cannot_be_read_is_told_once(
             while "cannot be read" not in caplog.text:
                 await asyncio.sleep(0.01)
         assert caplog.text.count("the time field begins with 0x00") == 1
+
+
+async def test_what_is_said_together_is_one_message(flying: Any, declare: Any) -> None:
+    names = ("battery.soc", "wheel.speed", "storage.used")
+    async with flying() as server, running("satellite", [declare(server, *names)]) as side:
+        await side.until(lambda: len(side.readings(D, "storage.used")) > 3)
+        sizes = [len(readings) for _, readings in side.reports]
+        assert sizes.count(3) > len(sizes) / 2
+
+
+async def test_what_is_said_twice_is_told_twice(saying: Any, declare: Any) -> None:
+    orbit = Orbit.of(*CBERS_2)
+    spacecraft = Spacecraft(orbit, orbit.epoch)
+    board, packets = OnBoardSoftware(spacecraft, 100), []
+    for second in range(3):
+        spacecraft.set("wheel.target", second)
+        packets += board.housekeeping(orbit.epoch + second)
+    async with saying(*packets, b"noise") as bus, running("satellite", [declare(bus, "wheel.target")]) as side:
+        await side.until(lambda: side.quality(D, "wheel.target") == "bad")
+        told = [reading for reading in side.readings(D, "wheel.target") if reading.value is not None][:3]
+        assert [reading.value for reading in told] == ["0", "1", "2"]
+        assert [reading.time - told[0].time for reading in told] == [0, 1000, 2000]
+
+
+async def test_a_telecommand_without_a_connection_leaves_nothing_behind(flying: Any, declare: Any) -> None:
+    async with flying() as server:
+        [point] = points_of(SatelliteMapper, [declare(server, "wheel.target")])
+    mapper = SatelliteMapper([point])
+    with pytest.raises(LinkLost):
+        await mapper.write(point, 5)
+    await asyncio.sleep(0)
+    assert mapper._telecommands._requests == {}
 
 
 async def test_try_shows_what_it_hears(flying: Any, declare: Any) -> None:
