@@ -42,9 +42,9 @@ class Ear:
             now = self._clock()
             silent = [id_ for id_, patience in self._patience.items() if now - self._heard[id_] > patience]
             for device_id in silent:
-                self.silent(device_id, f"nothing heard for {self._patience[device_id]:g} s")
+                self.silent(device_id, unheard(self._patience[device_id]))
             if silent and len(silent) == len(self._stations):
-                raise LinkLost(f"nothing heard for {max(self._patience.values()):g} s")
+                raise LinkLost(unheard(max(self._patience.values())))
 
     def deliver(self, values: Mapping[Point[Any, Any], Raw]) -> None:
         """As in `Listening`."""
@@ -68,6 +68,11 @@ class Ear:
     def silent(self, device_id: str, reason: str) -> None:
         """As in `Listening`."""
         self._health.quiet(self._stations[device_id], reason)
+
+
+def unheard(seconds: float) -> str:
+    """The reason for people."""
+    return f"nothing heard for {seconds:g} s"
 
 
 def _patience(mapper: Mapper[Any, Any]) -> dict[str, float]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn, cast
 
 from device_models import Device
-from eventbus.device_side import DeviceSide
+from eventbus.device_side import DeviceSide, OnWishes, Reading
 from mappers import asking
-from mappers.configuration import points_of, timeout_of
+from mappers.configuration import points_of, silence_of, timeout_of
+from mappers.ear import unheard
 from mappers.link import Link
 from mappers.mapper import Batch, Failure, Listening, Mapper, NoAnswer, Point, Raw, Refused
 from mappers.protocols import PROTOCOLS, Protocol
@@ -25,7 +27,8 @@ async def noting(
     it meanwhile; nobody by default. ConfigurationErrors when it is declared wrong, OSError as the tape's."""
     protocol = protocols[device.protocol]
     mapper = recorded(protocol.mapper, tape)(points_of(protocol.mapper, [device]))
-    link = Link(f"{protocol.name} {mapper.link_of(mapper.config)}", mapper, side or cast(DeviceSide, _Nobody()))
+    witness = cast(DeviceSide, _Witness(tape, _patience(mapper), side))
+    link = Link(f"{protocol.name} {mapper.link_of(mapper.config)}", mapper, witness)
     link.join()
     tasks: list[asyncio.Task[NoReturn]] = []
     try:
@@ -105,14 +108,33 @@ class _Overheard:
         self._listening.silent(device_id, reason)
 
 
-class _Nobody:
-    """Where a bus would be."""
+class _Witness:
+    """Where a mapper sees the bus. That a device has said nothing for too long is found by the framework itself, and
+    is heard only here."""
 
-    def add(self, device_id: str, on_wishes: object) -> None: ...
+    def __init__(self, tape: Tape, patience: float, side: DeviceSide | None) -> None:
+        self._tape = tape
+        self._unheard = unheard(patience)
+        self._side = side
 
-    def report(self, device_id: str, readings: object) -> None: ...
+    def add(self, device_id: str, on_wishes: OnWishes) -> None:
+        if self._side is not None:
+            self._side.add(device_id, on_wishes)
 
-    def state(self, device_id: str, state: str) -> None: ...
+    def report(self, device_id: str, readings: Sequence[Reading]) -> None:
+        if any(reading.reason == self._unheard for reading in readings):
+            self._tape.silent(self._unheard)
+        if self._side is not None:
+            self._side.report(device_id, readings)
 
-    def behind(self, device_id: str) -> bool:  # noqa: ARG002 - as DeviceSide
-        return False
+    def state(self, device_id: str, state: str) -> None:
+        if self._side is not None:
+            self._side.state(device_id, state)
+
+    def behind(self, device_id: str) -> bool:
+        return self._side is not None and self._side.behind(device_id)
+
+
+def _patience(mapper: Mapper[Any, Any]) -> float:
+    """Seconds for which a device may say nothing; infinity when it does not speak by itself."""
+    return min((silence_of(point) for point in mapper.points if not mapper.polls(point)), default=math.inf)
