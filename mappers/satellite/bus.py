@@ -23,10 +23,15 @@ class Bus(asyncio.Protocol):
         self._framer = Framer(longest)
         self._on_packets = on_packets
         self._transport: asyncio.Transport | None = None
+        self._early: bytes | None = b""
+        """What came before anybody listened, one piece; None: somebody does."""
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def listen(self) -> str:
-        """Let packets come, until the connection is lost; why. Before that they wait."""
+        """Pass packets on until the connection is lost; why. Those that came before have waited."""
+        early, self._early = self._early, None
+        if early:
+            self.data_received(early)
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
         return await asyncio.shield(self._lost)
@@ -44,9 +49,12 @@ class Bus(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
+        if self._early is not None:
+            self._early += data
+            cast(asyncio.Transport, self._transport).pause_reading()
+            return
         try:
             self._on_packets(self._framer.feed(data))
         except GarbageError as error:
