@@ -7,7 +7,7 @@ import errno
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import serial
 
@@ -61,10 +61,10 @@ class Wire(ABC):
 class PortWire(Wire):
     """A device file."""
 
-    def __init__(self, port: Any, received: Received) -> None:
+    def __init__(self, file: int, received: Received) -> None:
         super().__init__(received)
-        self._port = port
-        self._file = cast(int, port.fileno())
+        self._file = file
+        self._open = True
         self._unsent = b""
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._file, self._read)
@@ -77,10 +77,10 @@ class PortWire(Wire):
             self._write()
 
     def close(self) -> None:
-        if self._port is not None:
+        if self._open:
             self._silence()
-            self._port.close()
-            self._port = None
+            os.close(self._file)
+            self._open = False
         self._lose("closed")
 
     def _read(self) -> None:
@@ -153,9 +153,10 @@ async def open_wire(config: SerialConfig, received: Received) -> Wire:
     return PortWire(_open_port(config, device_file(config.serial_port)), received)
 
 
-def _open_port(config: SerialConfig, path: str) -> Any:
+def _open_port(config: SerialConfig, path: str) -> int:
+    """The file descriptor of the port, locked and set up; never blocks."""
     try:
-        return serial.Serial(
+        port = serial.Serial(
             path,
             config.baud_rate,
             config.data_bits,
@@ -170,3 +171,5 @@ def _open_port(config: SerialConfig, path: str) -> Any:
         raise LinkLost(_REASONS.get(error.errno or 0, str(error))) from error
     except ValueError as error:
         raise LinkLost(f"the port cannot do that: {error}") from error
+    with port:  # it holds four more descriptors, for reads that block
+        return os.dup(port.fileno())

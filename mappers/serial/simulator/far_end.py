@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from mappers.serial.framing import Framer
 
@@ -78,7 +78,7 @@ class FileEnd(FarEnd):
         self._loop.add_reader(file, self._read)
 
     def say(self, data: bytes) -> None:
-        with suppress(BlockingIOError):
+        with suppress(OSError):
             os.write(self._file, data)
 
     def close(self) -> None:
@@ -125,26 +125,35 @@ class ServerEnd(FarEnd):
     """A serial server: every client hears all."""
 
     def __init__(self) -> None:
-        self._writers: set[asyncio.StreamWriter] = set()
+        self.clients: set[_Client] = set()
 
     def say(self, data: bytes) -> None:
-        for writer in self._writers:
-            if writer.transport.get_write_buffer_size() < MOST_UNSENT:
-                writer.write(data)
+        for client in self.clients:
+            client.say(data)
 
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One client."""
-        self._writers.add(writer)
-        with suppress(ConnectionError):
-            while data := await reader.read(CHUNK):
-                self.hears(data)
-        self._writers.discard(writer)
-        writer.close()
 
-    def close(self) -> None:
-        """End all connections."""
-        for writer in self._writers:
-            writer.transport.abort()
+class _Client(asyncio.Protocol):
+    """A connection to a serial server."""
+
+    def __init__(self, end: ServerEnd) -> None:
+        self._end = end
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._end.clients.add(self)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._end.clients.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._end.hears(data)
+
+    def say(self, data: bytes) -> None:
+        if self._transport.get_write_buffer_size() < MOST_UNSENT:
+            self._transport.write(data)
+
+    def hang_up(self) -> None:
+        self._transport.abort()
 
 
 @asynccontextmanager
@@ -152,11 +161,13 @@ async def tcp_server(address: str) -> AsyncIterator[FarEnd]:
     """A serial server at `HOST:PORT`."""
     host, _, port = address.rpartition(":")
     end = ServerEnd()
-    server = await asyncio.start_server(end.talk, host or "127.0.0.1", int(port))
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Client(end), host or "127.0.0.1", int(port))
     async with server:
         bound, number = server.sockets[0].getsockname()[:2]
         end.address = f"{bound}:{number}"
         try:
             yield end
         finally:
-            end.close()
+            for client in end.clients:
+                client.hang_up()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -114,3 +116,8 @@ def test_an_address_tells_devices_of_a_line_apart() -> None:
     line = PORT | {"match": "^{address}:"}
     devices = [device_of(line | {"address": 1}, {}), device_of(line | {"address": 2}, {}, "e")]
     assert len(links(PROTOCOLS["serial"], devices)) == 1
+
+
+def test_validating_needs_no_serial_library() -> None:
+    words = "import sys, mappers.serial.mapper; sys.exit('serial' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", words], check=False).returncode == 0
