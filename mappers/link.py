@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from eventbus.backoff import full_jitter
 from eventbus.device_side import DeviceSide
-from mappers import asking
+from mappers import asking, ending
 from mappers.asking import words
 from mappers.channel import Channel
 from mappers.configuration import timeout_of
@@ -101,6 +101,7 @@ class Link:
         try:
             async with asyncio.timeout(self._mapper.connect_patience):
                 await self._mapper.connect()
+            ending.heed()
             await self._serve()
         except asking.LOST as error:
             return words(error)
@@ -124,6 +125,7 @@ class Link:
 
     async def _work(self) -> NoReturn:
         while True:
+            ending.heed()
             now = self._clock()
             if await self._fulfilment.work(now):
                 continue
@@ -236,6 +238,4 @@ async def _first_to_end(*works: Coroutine[Any, Any, NoReturn], name: str) -> NoR
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         raise next(error for task in done if (error := task.exception()))
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ending.end(tasks)

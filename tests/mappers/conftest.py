@@ -27,10 +27,21 @@ class Thing:
         self.refuses: set[str] = set()
         self.ignores: set[str] = set()
         self.defective = False
+        self.swallows = 0
+        """So many cancellations are lost, because it answers in just that moment."""
         self.keep: Callable[[str, Value], Value] = lambda _name, value: value
         """What it makes of a value that is written."""
         self.read: list[tuple[float, tuple[str, ...]]] = []
         self.written: list[tuple[str, Value]] = []
+
+    async def wait(self, seconds: float) -> None:
+        """What it takes to answer."""
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            if not self.swallows:
+                raise
+            self.swallows -= 1
 
 
 class World:
@@ -91,7 +102,7 @@ class ThingMapper(Mapper[ThingConfig, ThingVisitor]):
         thing.read.append((asyncio.get_running_loop().time(), names))
         if WORLD.links[self.key].is_set():
             raise ConnectionResetError(104, "Connection reset by peer")
-        await asyncio.sleep(3600 if thing.silent or thing.ignores & set(names) else thing.delay)
+        await thing.wait(3600 if thing.silent or thing.ignores & set(names) else thing.delay)
         if thing.defective:
             raise KeyError("surprise")
         if thing.refuses & set(names):
@@ -124,6 +135,9 @@ class PushMapper(ThingMapper):
 
     async def listen(self, listening: Listening) -> None:
         WORLD.listening[self.key] = listening
+        thing = WORLD.things[self.config.thing]
+        while thing.swallows:
+            await thing.wait(3600)
         await WORLD.links[self.key].wait()
 
 
