@@ -18,6 +18,8 @@ from bench.scenarios import STEP_MS, Pace, Row, ages_of, cost_rows, fleet_report
 
 SHARE = 5
 """One of so many servers is a black hole."""
+CHANGES_MS, SAMPLED_MS = 130, 100
+"""Where delays are measured: the two periods have no common beat, so that every phase between them occurs."""
 IDLE_MS = 5000
 """Between two changes of a variable that is idle."""
 
@@ -46,11 +48,11 @@ async def rate(devices: int, tags: int, every_ms: int, pace: Pace) -> list[Row]:
     ]
 
 
-async def isolation(count: int, tags: int, every_ms: int, pace: Pace) -> list[Row]:
+async def isolation(count: int, tags: int, pace: Pace) -> list[Row]:
     """The same servers that speak, alone and beside black holes: one in five of all."""
     silent = count // SHARE
-    alone = await _heard(count - silent, tags, every_ms, pace, silent=0)
-    beside = await _heard(count - silent, tags, every_ms, pace, silent=silent)
+    alone = await _heard(count - silent, tags, pace, silent=0)
+    beside = await _heard(count - silent, tags, pace, silent=silent)
     rise = beside.age_p99_ms / alone.age_p99_ms - 1 if alone.age_p99_ms else 0.0
     return [
         Row("age of a value p50 / p99 / max ms, alone", ages_of(alone)),
@@ -74,10 +76,10 @@ async def memory(devices: int, tags: int, _: Pace) -> list[Row]:
     ]
 
 
-async def _heard(count: int, tags: int, every_ms: int, pace: Pace, *, silent: int) -> fleet_probe.Report:
+async def _heard(count: int, tags: int, pace: Pace, *, silent: int) -> fleet_probe.Report:
     async with Lab() as lab:
-        port, _ = await _servers(lab, count, 1, tags, every_ms, silent=silent)
-        _declare(lab.manifests, count + silent, 1, tags, every_ms, port)
+        port, _ = await _servers(lab, count, 1, tags, CHANGES_MS, silent=silent)
+        _declare(lab.manifests, count + silent, 1, tags, SAMPLED_MS, port)
         report, _ = await fleet_report(lab, count, pace)
     return report
 

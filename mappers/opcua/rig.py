@@ -1,7 +1,7 @@
-"""OPC-UA on the conformance kit's bench: simulated servers, each behind a proxy.
+"""OPC-UA on the conformance kit's bench: the boilers of a simulated server, each behind a proxy of its own.
 
-A server takes seconds to build, and the library's answers would cost the mapper under test its event loop: servers
-live in threads of their own and are used again.
+A server takes seconds to build, and would keep the event loop of the mapper under test meanwhile: it lives in a
+thread of its own and is used again.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from mappers.testing.rig import NUMBER, SETTING, Rig, Stand
 
 T = TypeVar("T")
 
-SHOWN, SET = "Boiler.Temperature", "Boiler.SetPoint"
-"""The variables that are NUMBER and SETTING."""
+MOST = 4
+"""Stands at a time."""
 
 
 class _Housed:
     """A boiler in a thread of its own."""
 
     def __init__(self) -> None:
-        self.boiler = Boiler()
+        self.boiler = Boiler(more=MOST - 1)
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="opcua boiler", daemon=True).start()
 
@@ -50,15 +50,16 @@ _free: list[_Housed] = []
 
 
 class OpcuaStand(Stand):
-    """A server, and the wire to it."""
+    """A boiler, and the wire to its server."""
 
-    def __init__(self, name: str, housed: _Housed, proxy: Proxy) -> None:
+    def __init__(self, name: str, boiler: str, housed: _Housed, proxy: Proxy) -> None:
+        self._shown, self._set = f"{boiler}.Temperature", f"{boiler}.SetPoint"
         self._housed = housed
         self._proxy = proxy
         self._number = OUTSIDE
         self._times: list[int] = []
-        url = f"opc.tcp://{proxy.host}:{proxy.port}/"
-        config = {"url": url, "timeout": 0.3, "keepAlive": 0.2}
+        self.url = f"opc.tcp://{proxy.host}:{proxy.port}/"
+        config = {"url": self.url, "timeout": 0.3, "keepAlive": 0.2}
         self.device = Device(
             "default",
             name,
@@ -68,11 +69,11 @@ class OpcuaStand(Stand):
             (
                 Property(
                     NUMBER, DataType.FLOAT, AccessMode.READ_ONLY, collect_cycle=0.05,
-                    visitor={"nodeId": f"ns=2;s={SHOWN}"},
+                    visitor={"nodeId": f"ns=2;s={self._shown}"},
                 ),
                 Property(
                     SETTING, DataType.INT, AccessMode.READ_WRITE, collect_cycle=0.05, minimum=0, maximum=100,
-                    visitor={"browsePath": "Objects/2:Boiler/2:SetPoint"},
+                    visitor={"browsePath": f"Objects/2:{boiler}/2:SetPoint"},
                 ),
             ),
         )  # fmt: skip
@@ -82,11 +83,11 @@ class OpcuaStand(Stand):
         await self._show(ua.StatusCodes.Good)
 
     async def _show(self, status: int) -> None:
-        moment = await self._housed.do(self._housed.boiler.show(SHOWN, float(self._number), status))
+        moment = await self._housed.do(self._housed.boiler.show(self._shown, float(self._number), status))
         self._times.append(round(moment.timestamp() * 1000))
 
     async def setting(self) -> int:
-        return int(self._housed.boiler.holds(SET))
+        return int(self._housed.boiler.holds(self._set))
 
     async def silence(self) -> None:
         await self._proxy.silence()
@@ -119,24 +120,24 @@ class OpcuaStand(Stand):
 
 
 class OpcuaRig(Rig):
-    """One server behind each URL."""
+    """One boiler behind each URL."""
 
     protocol = "opcua"
     doubts = True
 
     @asynccontextmanager
     async def stands(self, count: int) -> AsyncIterator[Sequence[Stand]]:
+        housed = _free.pop() if _free else _Housed()
+        await housed.start()
         async with AsyncExitStack() as stack:
-            housed = [_free.pop() if _free else _Housed() for _ in range(count)]
+            stack.push_async_callback(housed.stop)
             stands = []
-            for number, each in enumerate(housed):
-                await each.start()
-                stack.push_async_callback(each.stop)
-                proxy = await stack.enter_async_context(Proxy(each.boiler.host, each.boiler.port))
-                stands.append(OpcuaStand(f"opcua-{number}", each, proxy))
+            for number, boiler in enumerate(housed.boiler.names[:count]):
+                proxy = await stack.enter_async_context(Proxy(housed.boiler.host, housed.boiler.port))
+                stands.append(OpcuaStand(f"opcua-{number}", boiler, housed, proxy))
                 await stands[-1].show(OUTSIDE)
             yield stands
-        _free.extend(housed)
+        _free.append(housed)
 
 
 RIG = OpcuaRig()

@@ -27,7 +27,7 @@ CHANNEL_LIFETIME = 3_600_000
 """Milliseconds of a secure channel; it is renewed after three quarters."""
 GOODBYE = 0.5
 """Seconds a server has to say goodbye."""
-SHORTEST_HANDSHAKE = 2.0
+SHORTEST_HANDSHAKE = 1.0
 """Seconds for all requests together that make a session, or three times the time-out."""
 PATIENCE = 10.0
 """Seconds for requests that make the server work: many monitored items, browsing."""

@@ -12,8 +12,8 @@
     ns=2;s=Boiler.Rinse         method (Seconds Double, Zones Int32[]) → (Litres Double, Report String)
     ns=2;s=Item.N               Double, counts, with --items                    read
 
-Temperature follows the set-point while the burner is on. With --security the server offers the three usual policies,
-makes itself a certificate in that folder and wants the user `operator`, password `boiler`, or any certificate.
+Temperature follows the set-point while the burner is on. With --security the server also offers the three usual
+policies, with a certificate that it makes in that folder, and knows the user `operator`, whose password is `boiler`.
 """
 
 from __future__ import annotations
@@ -57,10 +57,13 @@ USER, PASSWORD = "operator", "boiler"
 class Boiler:
     """The address space, and the server in front of it. `start` and `stop` may be repeated; values are kept."""
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0, items: int = 0, security: Path | None = None) -> None:
+    def __init__(
+        self, host: str = "127.0.0.1", port: int = 0, *, items: int = 0, more: int = 0, security: Path | None = None
+    ) -> None:
         self.host = host
         self.port = port
         """0: a free one is taken at the first start, and kept."""
+        self.names = ("Boiler", *(f"Boiler{n}" for n in range(2, more + 2)))
         self._items = items
         self._security = security
         self._server: Server | None = None
@@ -109,19 +112,20 @@ class Boiler:
     async def live(self, rate: float = 1.0) -> None:
         """Be a boiler, for ever, and let each counter change so many times a second."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._burn())
+            tasks.create_task(self._burn(self.names))
             if self._items:
                 tasks.create_task(self._count(1 / rate))
 
-    async def _burn(self) -> None:
+    async def _burn(self, names: Sequence[str]) -> None:
         while True:
             await asyncio.sleep(STEP)
-            on = self.holds("Boiler.Burner")
-            goal = float(self.holds("Boiler.SetPoint")) if on else OUTSIDE
-            temperature = goal + (self.holds("Boiler.Temperature") - goal) * math.exp(-STEP / INERTIA)
-            await self.show("Boiler.Temperature", temperature)
-            status = ua.StatusCodes.Good if on else ua.StatusCodes.UncertainSensorNotAccurate
-            await self.show("Boiler.Pressure", 1 + temperature / 100, status)
+            for name in names:
+                on = self.holds(f"{name}.Burner")
+                goal = float(self.holds(f"{name}.SetPoint")) if on else OUTSIDE
+                temperature = goal + (self.holds(f"{name}.Temperature") - goal) * math.exp(-STEP / INERTIA)
+                await self.show(f"{name}.Temperature", temperature)
+                status = ua.StatusCodes.Good if on else ua.StatusCodes.UncertainSensorNotAccurate
+                await self.show(f"{name}.Pressure", 1 + temperature / 100, status)
 
     async def _count(self, period: float) -> None:
         loop = asyncio.get_running_loop()
@@ -154,10 +158,12 @@ class Boiler:
         if self._security:
             await self._secure(server, self._security)
         space = await server.register_namespace(NAMESPACE)
-        boiler = await server.nodes.objects.add_object(ua.NodeId("Boiler", space), ua.QualifiedName("Boiler", space))
-        await self._add_variables(boiler, space)
-        await self._add_batch(server, boiler, space)
-        await self._add_method(boiler, space)
+        kind = await _batch_type(server, space)
+        for name in self.names:
+            boiler = await server.nodes.objects.add_object(ua.NodeId(name, space), ua.QualifiedName(name, space))
+            await self._add_variables(boiler, space)
+            await self._add_batch(boiler, kind, space)
+            await _add_method(boiler, space)
         for start in range(0, self._items, IN_A_FOLDER):
             await self._add_items(server, space, range(start, min(start + IN_A_FOLDER, self._items)))
         await server.start()
@@ -170,7 +176,6 @@ class Boiler:
         await setup_self_signed_certificate(key, certificate, uri, host, [ExtendedKeyUsageOID.SERVER_AUTH], {})
         await server.load_certificate(str(certificate))
         await server.load_private_key(key)
-        server.set_identity_tokens([ua.UserNameIdentityToken, ua.X509IdentityToken])
 
     async def _add_variables(self, boiler: Node, space: int) -> None:
         temperature = await self._add(boiler, space, "Temperature", OUTSIDE, ua.VariantType.Double)
@@ -202,29 +207,13 @@ class Boiler:
         await node.add_property(0, "EngineeringUnits", information)
         await node.add_property(0, "EURange", ua.Range(Low=float(low), High=float(high)))
 
-    async def _add_batch(self, server: Server, boiler: Node, space: int) -> None:
-        fields = [
-            new_struct_field("Number", ua.VariantType.UInt32),
-            new_struct_field("Product", ua.VariantType.String),
-            new_struct_field("Masses", ua.VariantType.Double, array=True),
-            new_struct_field("Note", ua.VariantType.LocalizedText, optional=True),
-        ]
-        kind, _ = await new_struct(server, space, "BoilerBatch", fields)
-        await server.load_data_type_definitions()  # which are the process's: a second boiler finds the first one's
+    async def _add_batch(self, boiler: Node, kind: ua.NodeId, space: int) -> None:
         batch = ua.BoilerBatch(Number=7, Product="steam", Masses=[1.5, 2.5])
-        path = "Boiler.Batch"
+        path = f"{boiler.nodeid.Identifier}.Batch"
         self._nodes[path] = ua.NodeId(path, space)
-        node = await boiler.add_variable(
-            self._nodes[path], ua.QualifiedName("Batch", space), batch, datatype=kind.nodeid
-        )
+        name = ua.QualifiedName("Batch", space)
+        node = await boiler.add_variable(self._nodes[path], name, batch, datatype=kind)
         await node.set_writable()
-
-    async def _add_method(self, boiler: Node, space: int) -> None:
-        await boiler.add_method(
-            ua.NodeId("Boiler.Rinse", space), ua.QualifiedName("Rinse", space), _rinse,
-            [_argument("Seconds", ua.ObjectIds.Double), _argument("Zones", ua.ObjectIds.Int32, array=True)],
-            [_argument("Litres", ua.ObjectIds.Double), _argument("Report", ua.ObjectIds.String)],
-        )  # fmt: skip
 
     async def _add_items(self, server: Server, space: int, numbers: range) -> None:
         name = f"Items {numbers[0]}"
@@ -235,13 +224,37 @@ class Boiler:
             await folder.add_variable(self._nodes[path], ua.QualifiedName(str(number), space), 0.0)
 
 
+async def _batch_type(server: Server, space: int) -> ua.NodeId:
+    fields = [
+        new_struct_field("Number", ua.VariantType.UInt32),
+        new_struct_field("Product", ua.VariantType.String),
+        new_struct_field("Masses", ua.VariantType.Double, array=True),
+        new_struct_field("Note", ua.VariantType.LocalizedText, optional=True),
+    ]
+    kind, _ = await new_struct(server, space, "BoilerBatch", fields)
+    await server.load_data_type_definitions()  # which are the process's: a second server finds the first one's
+    return kind.nodeid
+
+
+async def _add_method(boiler: Node, space: int) -> None:
+    await boiler.add_method(
+        ua.NodeId(f"{boiler.nodeid.Identifier}.Rinse", space), ua.QualifiedName("Rinse", space), _rinse,
+        [_argument("Seconds", ua.ObjectIds.Double), _argument("Zones", ua.ObjectIds.Int32, array=True)],
+        [_argument("Litres", ua.ObjectIds.Double), _argument("Report", ua.ObjectIds.String)],
+    )  # fmt: skip
+
+
 class _Users:
     """Who may come in."""
 
     def get_user(
-        self, _server: Any, username: str | None = None, password: str | None = None, certificate: Any = None
+        self,
+        _server: Any,
+        username: str | None = None,
+        password: str | None = None,
+        certificate: Any = None,  # noqa: ARG002
     ) -> User | None:
-        known = certificate is not None if username is None else (username, password) == (USER, PASSWORD)
+        known = username is None or (username, password) == (USER, PASSWORD)
         return User(role=UserRole.User) if known else None
 
 
@@ -279,11 +292,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, default=14840, help="0: any that is free (default %(default)s)")
     parser.add_argument("--items", type=int, default=0, help="counters beside the boiler (default %(default)s)")
+    parser.add_argument("--boilers", type=int, default=1, help="the others are Boiler2, … (default %(default)s)")
     parser.add_argument("--rate", type=float, default=1.0, help="changes of each a second (default %(default)s)")
     parser.add_argument("--security", type=Path, metavar="DIR", help="offer security; the certificate lies in DIR")
     options = parser.parse_args(arguments)
     logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)  # a client that leaves is nothing to report
-    boiler = Boiler(options.host, options.port, options.items, options.security)
+    boiler = Boiler(
+        options.host, options.port, items=options.items, more=options.boilers - 1, security=options.security
+    )
     try:
         with suppress(asyncio.CancelledError):
             asyncio.run(_serve(boiler, options.rate))

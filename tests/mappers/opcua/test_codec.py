@@ -13,7 +13,7 @@ import pytest
 from asyncua import ua
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import variant_from_binary, variant_to_binary
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from device_models import DataType
@@ -74,6 +74,7 @@ def test_time_and_quality_are_the_servers() -> None:
     assert read(None) == Failure("the server has no value for it")
 
 
+@settings(max_examples=50, deadline=None)
 @given(some.sampled_from(sorted(NUMBERS)).flatmap(lambda kind: some.tuples(some.just(kind), NUMBERS[kind])))
 def test_what_is_written_is_read(pair: tuple[Any, Any]) -> None:
     kind, value = pair
@@ -199,12 +200,14 @@ values = some.one_of(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(values)
 async def test_structures_are_read_as_they_were_written(pair: tuple[Any, Any]) -> None:
     made = await structures()
     assert made.decode(made.encode(*pair)) == pair[1]
 
 
+@settings(max_examples=50, deadline=None)
 @given(some.sampled_from(sorted(ENCODINGS, key=str)), some.binary(max_size=60))
 async def test_noise_is_a_structure_or_a_sentence(type_: Any, noise: bytes) -> None:
     made = await structures()

@@ -175,7 +175,7 @@ async def test_what_cannot_be_browsed_says_what_to_do(boiler: Any) -> None:
             await OpcuaMapper.discover(target, options)
 
 
-async def test_a_secret_is_never_printed_in_a_manifest(secured: Any) -> None:
-    found = await OpcuaMapper.discover(secured.url, {"userName": "operator", "password": "boiler"})
+async def test_a_secret_is_never_printed_in_a_manifest(boiler: Any) -> None:
+    found = await OpcuaMapper.discover(boiler.url, {"userName": "operator", "password": "boiler"})
     assert "'password'" not in str(found.manifests)
     assert "passwordFile" in found.remarks[0]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-import pytest
 from asyncua import ua
 
-from device_models import Device
 from mappers.opcua.rig import RIG, OpcuaStand
 from mappers.testing.rig import NUMBER, SETTING
 from mappers.testing.running import running
@@ -164,20 +163,14 @@ async def test_the_secure_channel_is_renewed_in_time() -> None:
             await until(lambda: test.side.value(test.stand.device.id, SETTING) == "44")
 
 
-@pytest.mark.parametrize("subscribe", ["never", "auto"])
-async def test_after_a_restart_wishes_and_values_go_on(
-    boiler: Any, device: Callable[..., Device], subscribe: str
-) -> None:
-    visitors = {
-        "temperature-ro": ("DOUBLE", {"browsePath": "2:Boiler/2:Temperature"}),
-        "set-point": ("INT", {"nodeId": "ns=2;s=Boiler.SetPoint"}),
-    }
-    thing = device(boiler.url, visitors, timeout=1, keepAlive=0.5, subscribe=subscribe)
-    async with running("opcua", [thing]) as side:
-        await until(lambda: side.quality(thing.id, "temperature-ro") == "good")
-        boiler.kill()
-        await until(lambda: side.state_of(thing.id) == "offline")
-        side.wish(thing.id, **{"set-point": "77"})
-        await asyncio.to_thread(boiler.start)
-        await until(lambda: side.quality(thing.id, "temperature-ro") == "good", 60)
-        await until(lambda: side.value(thing.id, "set-point") == "77")
+async def test_what_is_only_read_comes_back_too() -> None:
+    async with RIG.stands(1) as (stand,):
+        thing = replace(stand.device, config={**stand.device.config, "subscribe": "never"})
+        async with running("opcua", [thing]) as side:
+            await until(lambda: side.quality(thing.id, NUMBER) == "good")
+            await stand.stop()
+            await until(lambda: side.state_of(thing.id) == "offline")
+            side.wish(thing.id, **{SETTING: "77"})
+            await stand.start()
+            await stand.show(78)
+            await until(lambda: side.value(thing.id, NUMBER) == "78.0" and side.value(thing.id, SETTING) == "77")

@@ -12,6 +12,7 @@ import pytest
 
 from device_models import Device
 from mappers.opcua import trust
+from mappers.opcua.rig import RIG
 from mappers.testing.running import running
 from mappers.testing.side import MemorySide, until
 
@@ -26,9 +27,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def trusted(secured: Any, folder: Path, device: Callable[..., Device]) -> Path:
+async def trusted(boiler: Any, folder: Path, device: Callable[..., Device]) -> Path:
     """A trust folder that knows the server, as a user makes it."""
-    async with running("opcua", [_device(secured, device, folder, **USER)]) as side:
+    async with running("opcua", [_device(boiler, device, folder, **USER)]) as side:
         await until(lambda: "twinhub trust" in _reason(side))
         command = re.findall(r"twinhub trust (\S+) ([0-9a-f]{64})$", _reason(side))
         assert not _good(side)
@@ -38,9 +39,9 @@ async def trusted(secured: Any, folder: Path, device: Callable[..., Device]) -> 
     return folder
 
 
-def _device(secured: Any, device: Callable[..., Device], folder: Path, **more: Any) -> Device:
+def _device(server: Any, device: Callable[..., Device], folder: Path, **more: Any) -> Device:
     safe = {"securityPolicy": "Basic256Sha256", "trustFolder": str(folder), "timeout": 5}
-    return device(secured.url, TEMPERATURE, **(safe | more))
+    return device(server.url, TEMPERATURE, **(safe | more))
 
 
 def _reason(side: MemorySide) -> str:
@@ -66,63 +67,61 @@ async def test_a_server_is_refused_until_it_is_trusted(trusted: Path) -> None:
     ],
 )
 async def test_policies_and_modes(
-    secured: Any, device: Callable[..., Device], trusted: Path, policy: str, mode: str
+    boiler: Any, device: Callable[..., Device], trusted: Path, policy: str, mode: str
 ) -> None:
     safe = {"securityPolicy": policy, "securityMode": mode}
-    async with running("opcua", [_device(secured, device, trusted, **safe, **USER)]) as side:
+    async with running("opcua", [_device(boiler, device, trusted, **safe, **USER)]) as side:
         await until(lambda: _good(side))
 
 
 async def test_a_changed_certificate_is_refused_again(
-    secured: Any, device: Callable[..., Device], trusted: Path
+    boiler: Any, device: Callable[..., Device], trusted: Path
 ) -> None:
     [server] = trust.servers(trusted)
     [known] = (server / "trusted").iterdir()
     other = b"another certificate"
     known.unlink()
     (server / "trusted" / f"{trust.fingerprint(other)}.der").write_bytes(other)
-    async with running("opcua", [_device(secured, device, trusted, **USER)]) as side:
+    async with running("opcua", [_device(boiler, device, trusted, **USER)]) as side:
         await until(lambda: "the server's certificate has changed and is not trusted: SHA-256" in _reason(side))
 
 
-async def test_a_user_by_certificate(secured: Any, device: Callable[..., Device], trusted: Path) -> None:
+async def test_a_user_by_certificate(boiler: Any, device: Callable[..., Device], trusted: Path) -> None:
     own = trusted / "own"
     user = {"userCertificate": str(own / "certificate.der"), "userPrivateKey": str(own / "key.pem")}
-    async with running("opcua", [_device(secured, device, trusted, **user)]) as side:
+    async with running("opcua", [_device(boiler, device, trusted, **user)]) as side:
         await until(lambda: _good(side))
 
 
 async def test_wrong_passwords_are_said_and_never_shown(
-    secured: Any, device: Callable[..., Device], trusted: Path, caplog: Any
+    boiler: Any, device: Callable[..., Device], trusted: Path, caplog: Any
 ) -> None:
     caplog.set_level("DEBUG")
     user = {"userName": "operator", "password": "gehe1m"}
-    async with running("opcua", [_device(secured, device, trusted, **user)]) as side:
+    async with running("opcua", [_device(boiler, device, trusted, **user)]) as side:
         await until(lambda: "the server does not let operator in; check userName and password" in _reason(side))
     assert "gehe1m" not in caplog.text
 
 
-async def test_files_that_are_not_there_are_named(secured: Any, device: Callable[..., Device], trusted: Path) -> None:
+async def test_files_that_are_not_there_are_named(boiler: Any, device: Callable[..., Device], trusted: Path) -> None:
     missing = {"userName": "operator", "passwordFile": str(trusted / "nothing")}
-    async with running("opcua", [_device(secured, device, trusted, **missing)]) as side:
+    async with running("opcua", [_device(boiler, device, trusted, **missing)]) as side:
         await until(lambda: "cannot read passwordFile" in _reason(side))
     shutil.copy(trusted / "own" / "key.pem", trusted / "broken.pem")
     wrong = {"certificate": str(trusted / "broken.pem"), "privateKey": str(trusted / "own" / "key.pem")}
-    async with running("opcua", [_device(secured, device, trusted, **USER, **wrong)]) as side:
+    async with running("opcua", [_device(boiler, device, trusted, **USER, **wrong)]) as side:
         await until(lambda: "are no certificate and key" in _reason(side))
 
 
-async def test_a_policy_that_the_server_does_not_offer(
-    boiler: Any, device: Callable[..., Device], folder: Path
-) -> None:
-    async with running("opcua", [_device(boiler, device, folder)]) as side:
+async def test_a_policy_that_the_server_does_not_offer(device: Callable[..., Device], folder: Path) -> None:
+    async with RIG.stands(1) as (stand,), running("opcua", [_device(stand, device, folder)]) as side:
         await until(lambda: "the server has no Basic256Sha256 SignAndEncrypt; it has None None" in _reason(side))
 
 
 async def test_a_password_without_protection_is_remarked_once(
-    secured: Any, device: Callable[..., Device], caplog: Any
+    boiler: Any, device: Callable[..., Device], caplog: Any
 ) -> None:
-    plain = device(secured.url, TEMPERATURE, **USER)
+    plain = device(boiler.url.replace("localhost", "127.0.0.1"), TEMPERATURE, **USER)
     for _ in range(2):
         async with running("opcua", [plain]) as side:
             await until(lambda side=side: _good(side))  # type: ignore[misc]

@@ -23,7 +23,7 @@ async function main() {
     securityPolicies: [SecurityPolicy.None, SecurityPolicy.Basic256Sha256, SecurityPolicy.Aes128_Sha256_RsaOaep],
     securityModes: [MessageSecurityMode.None, MessageSecurityMode.Sign, MessageSecurityMode.SignAndEncrypt],
     allowAnonymous: true,
-    defaultSecureTokenLifetime: 4000,
+    defaultSecureTokenLifetime: 2000,
     userManager: { isValidUser: (user, password) => user === "operator" && password === "pump" },
     serverCapabilities: { operationLimits: { maxMonitoredItemsPerCall: 7, maxNodesPerRead: 20 } },
   });
