@@ -177,6 +177,7 @@ class BumbleConnection(Connection):
             for service in services
             for found in service.characteristics
         )
+        self._client.services = []  # what nobody wants need not be kept
 
     async def read(self, characteristic: Characteristic) -> bytes:
         with self._meaning():

@@ -93,6 +93,7 @@ class BleMapper(Mapper[BleConfig, BleVisitor]):
         try:
             async with asyncio.timeout(patience):
                 self._places = {point: _place(point, connection.characteristics) for point in self._connected}
+                connection.characteristics = ()  # what nobody wants need not be kept
                 await self._look_afresh(radio)
                 await self._subscribe(connection)
         except TimeoutError:
