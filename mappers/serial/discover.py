@@ -41,8 +41,9 @@ class Heard(NamedTuple):
 
 async def discover(target: str, options: Mapping[str, str]) -> Discovery:
     """Listen at a device file, a `usb:` name, `HOST:PORT`, or, without a target, at all ports."""
+    options = spelling.CONFIG.tidy(options)
     if target:
-        heard = [await _listen({**dict(options), **_line_of(target)})]
+        heard = [await _listen({**options, **_line_of(target)})]
         if heard[0].recognised is None:
             raise CannotDiscover(heard[0].remark)
     else:
@@ -51,13 +52,13 @@ async def discover(target: str, options: Mapping[str, str]) -> Discovery:
     return Discovery(found, [each.remark for each in heard])
 
 
-async def _listen_everywhere(ports: Sequence[PortInfo], options: Mapping[str, str]) -> list[Heard]:
+async def _listen_everywhere(ports: Sequence[PortInfo], options: Mapping[str, Any]) -> list[Heard]:
     if not ports:
         raise CannotDiscover(
             "no serial port is plugged in here; for a serial server write its address:"
             " twinhub discover serial HOST:PORT"
         )
-    lines = [{**dict(options), "serialPort": stable_name(port)} for port in ports[:MOST_PORTS]]
+    lines = [{**options, "serialPort": stable_name(port)} for port in ports[:MOST_PORTS]]
     async with asyncio.TaskGroup() as tasks:
         listening = [tasks.create_task(_listen(line), name=line["serialPort"]) for line in lines]
     return [task.result() for task in listening]

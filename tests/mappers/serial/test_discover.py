@@ -90,7 +90,7 @@ async def test_a_receiver_becomes_manifests_that_work(tcp: bool) -> None:
 
 
 async def test_lines_of_json_become_manifests() -> None:
-    discovery = await found(Weather(), baudRate="4800")
+    discovery = await found(Weather(), baudrate="4800")
     model, device = discovery.manifests
     assert [(prop["name"], prop["type"]) for prop in model["spec"]["properties"]] == [
         ("air-temperature", "DOUBLE"),
