@@ -85,7 +85,7 @@ def built_in() -> list[Protocol]:
 
 def page(found: Sequence[Subject]) -> str:
     """The whole page, as Markdown."""
-    heads = [", ".join(subject.names) for subject in found]
+    heads = [f"[{', '.join(subject.names)}]({subject.names[0]}.md)" for subject in found]
     abilities = [[what, *(YES if can(subject) else NO for subject in found)] for what, can in ABILITIES.items()]
     reasons: list[str] = []
     checks = [

@@ -66,7 +66,7 @@ def test_a_protocol_with_two_names_comes_once() -> None:
     path = "mappers.modbus.mapper:ModbusMapper"
     [subject] = subjects([Protocol("modbus", path), Protocol("modbus-tcp", path)])
     assert subject.names == ("modbus", "modbus-tcp")
-    assert "| modbus, modbus-tcp |" in page([subject])
+    assert "| [modbus, modbus-tcp](modbus.md) |" in page([subject])
 
 
 def test_abilities_are_those_of_the_class() -> None:
