@@ -95,6 +95,8 @@ class SatelliteMapper(Mapper[SatelliteConfig, SatelliteVisitor]):
                         self._tell(told)
                         told = {}
                     told.update(values)
+                    if values:
+                        told.update(receiver.counts())
         finally:
             self._tell(told)
 

@@ -37,7 +37,7 @@ TIME = HEADER + _SECONDARY.size
 
 
 class GarbageError(ValueError):
-    """What came is no space packet; where the next one begins cannot be known."""
+    """What came is no space packet; where the next one begins cannot be known. The same noise, the same words."""
 
 
 class Header(NamedTuple):
@@ -94,12 +94,12 @@ class Framer:
         self._look(buffer[at])
         length = HEADER + 1 + (buffer[at + 4] << 8 | buffer[at + 5])
         if length > self._longest:
-            raise GarbageError(f"a packet of {length} bytes, where {self._longest} is the most")
+            raise GarbageError(f"a packet of more than {self._longest} bytes")
         return length
 
     def _look(self, first: int) -> None:
         if first & VERSION_AND_TYPE != self._kind:
-            raise GarbageError(f"bytes that are no space packet (the first is {first:#04x})")
+            raise GarbageError("bytes that are no space packet")
 
 
 def header_of(packet: bytes) -> Header:

@@ -42,6 +42,8 @@ class Receiver:
         """What this packet tells, and what follows from its time; `now` is monotonic, seconds."""
         values: Values = dict(self._layout.read(telemetry))
         values.update(self._passes.read(telemetry.time, now))
-        if values:
-            values.update((point, getattr(self._sequence, name)) for point, name in self._counts)
         return values
+
+    def counts(self) -> Values:
+        """How many packets came, and how many did not."""
+        return {point: getattr(self._sequence, name) for point, name in self._counts}
