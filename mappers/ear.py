@@ -76,7 +76,9 @@ def unheard(seconds: float) -> str:
 
 
 def _patience(mapper: Mapper[Any, Any]) -> dict[str, float]:
-    """Seconds by device, for those that speak by themselves and have a `silence`."""
-    listened = (point for point in mapper.points if not mapper.polls(point))
+    """Seconds by device, for those that speak by themselves and have a `silence`. One that is asked, too, is silent
+    when it does not answer: it may have nothing else to say for long."""
+    asked = {point.device_id for point in mapper.points if mapper.polls(point) and mapper.readable(point)}
+    listened = (point for point in mapper.points if not mapper.polls(point) and point.device_id not in asked)
     seconds = {point.device_id: silence_of(point) for point in listened}
     return {device_id: patience for device_id, patience in seconds.items() if patience < float("inf")}

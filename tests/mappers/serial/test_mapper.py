@@ -151,6 +151,16 @@ async def test_who_falls_silent_is_offline_and_comes_back() -> None:
         await side.until(lambda: side.value(D, "n") == "2.0")
 
 
+async def test_who_answers_is_not_silent_though_it_says_nothing_by_itself() -> None:
+    instrument = Scripted(lambda _: ["T=1"])
+    visitors = {"t": {"request": "T?", "regex": "T=(.*)"}, "button": {"match": "^B"}}
+    async with pseudo_terminal() as end, living(instrument, end):
+        declared = device(end.address, {"silence": 0.1}, **visitors)
+        async with running("serial", [declared]) as side:
+            await side.until(lambda: len(instrument.heard) > 12)
+            assert [state for _, state in side.states] == ["online"]
+
+
 async def test_noise_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "mappers")
     async with pseudo_terminal() as end:
