@@ -10,7 +10,7 @@ from typing import Any, NoReturn, cast
 
 from device_models import Device
 from eventbus.device_side import DeviceSide, OnWishes, Reading
-from mappers import asking
+from mappers import asking, ending
 from mappers.configuration import points_of, silence_of, timeout_of
 from mappers.ear import unheard
 from mappers.link import Link
@@ -36,9 +36,7 @@ async def noting(
             tasks.append(asyncio.create_task(link.run(), name=f"recording {device.id}"))
             yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ending.end(tasks)
 
 
 def recorded(mapper: type[Mapper[Any, Any]], tape: Tape) -> type[Mapper[Any, Any]]:
