@@ -61,11 +61,12 @@ class Proxy:
 
     async def refuse(self) -> None:
         """All connections end, and nobody listens any more."""
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
-            self._server = None
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
         await self.drop()
+        if server is not None:
+            await server.wait_closed()  # from Python 3.12 on, this waits for connections, too
 
     async def whole(self) -> None:
         """All is well again."""
