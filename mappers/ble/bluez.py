@@ -41,7 +41,9 @@ class Bluez:
                 self._bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
                 await self._watch(self._bus)
         except (OSError, EOFError, TimeoutError, DBusError) as error:
-            raise LinkLost(f"adapter {self.name}: the system's D-Bus cannot be reached ({error})") from error
+            raise LinkLost(
+                f"adapter {self.name}: the system's D-Bus cannot be reached, does bluetoothd run? ({error})"
+            ) from error
         self._on_lost = on_lost
         powered = await self._property(self._path, ADAPTER, "Powered")
         if powered is None:

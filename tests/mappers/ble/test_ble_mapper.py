@@ -15,6 +15,8 @@ import pytest
 from device_models import AccessMode, DataType, Device, Property
 from mappers.ble import mapper as ble_mapper
 from mappers.ble import radio
+from mappers.ble.adapter import Advertisement
+from mappers.ble.bumble_adapter import BumbleAdapter
 from mappers.ble.discover import discover
 from mappers.ble.simulator import COMPANY, SETPOINT, SETPOINT_SERVICE, Simulation, address_of
 from mappers.configuration import points_of
@@ -198,6 +200,25 @@ async def test_a_value_can_be_tried_in_every_way() -> None:
             assert (await mapper.decodings(point))["int16"] == "2000"
         finally:
             await mapper.close()
+
+
+async def test_a_read_that_waits_when_the_connection_ends_is_lost_and_not_cancelled() -> None:
+    """A cancellation that nobody asked for would end the link for good."""
+    async with simulated(1) as air:
+        adapter = BumbleAdapter(air.adapter)
+        heard: asyncio.Queue[Advertisement] = asyncio.Queue()
+        try:
+            await adapter.open(heard.put_nowait, lambda _: None)
+            connection = await adapter.connect(await heard.get(), 5, lambda _: None)
+            place = next(each for each in connection.characteristics if each.readable)
+            air.sensors[0].silent = True
+            reading = asyncio.create_task(connection.read(place))
+            await asyncio.sleep(0.1)
+            air.sensors[0].drop()
+            with pytest.raises(LinkLost, match="remote user terminated connection"):
+                await reading
+        finally:
+            await adapter.close()
 
 
 # -- discovery ----------------------------------------------------------------------------------------------

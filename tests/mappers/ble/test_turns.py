@@ -97,6 +97,16 @@ async def test_those_that_fail_come_last_and_never_take_all() -> None:
     await hall.end()
 
 
+async def test_those_that_fail_come_after_those_that_do_not() -> None:
+    hall = Hall(1)
+    await hall.wait("a")
+    await hall.wait("bad", failures=2)
+    await hall.wait("good")
+    hall.leave("a")
+    assert await hall.holders() == ["good"]
+    await hall.end()
+
+
 async def test_an_idle_one_makes_room() -> None:
     hall = Hall(2)
     asked: list[str] = []
