@@ -39,10 +39,11 @@ async def test_properties_of_one_period_are_one_read_and_one_report(stage: Any) 
 async def test_the_period_is_kept_without_drift(stage: Any) -> None:
     thing = stage.thing("a", x=1)
     thing.delay = 0.02
-    async with stage.run(stage.device("a", "x", period=0.05)):
-        await stage.until(lambda: len(thing.read) == 22)
-    times = [at for at, _ in thing.read[1:]]
-    assert times[-1] - times[0] == pytest.approx(20 * 0.05, abs=0.045)
+    async with stage.run(stage.device("a", "x", period=0.05)) as runner:
+        await stage.until(lambda: len(thing.read) >= 22)
+        skipped = runner.statistics()["things a"].skipped
+    times = [at for at, _ in thing.read[1:22]]
+    assert times[-1] - times[0] <= (20 + skipped) * 0.05 + 0.045
 
 
 async def test_a_silent_device_is_bad_once_and_never_has_a_fresh_value(stage: Any) -> None:
