@@ -19,7 +19,7 @@ demo-satellite: $(VENV)/.satellite-ready
 
 test: lint
 	@scripts/packages.sh mosquitto mosquitto-clients
-	@scripts/packages.sh gcc libc6-dev libmodbus-dev || true
+	@scripts/packages.sh gcc libc6-dev libmodbus-dev dbus-daemon || true
 	$(VENV)/bin/pytest -q -n 2
 
 lint: $(VENV)/.test-ready

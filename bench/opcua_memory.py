@@ -9,14 +9,11 @@ import argparse
 import asyncio
 from typing import Any, cast
 
-from bench.satellite_memory import DeafSide, _all_online, _resident
+from bench.deaf_side import WARM, DeafSide, all_online, resident
 from device_models import AccessMode, DataType, Device, Property
 from eventbus.device_side import DeviceSide
 from mappers.protocols import PROTOCOLS
 from mappers.runner import MapperRunner
-
-WARM = 10
-"""Devices that are connected before measuring begins, so that every module is loaded."""
 
 
 def device(number: int, port: int, tags: int) -> Device:
@@ -37,13 +34,13 @@ async def measure(port: int, count: int, tags: int) -> float:
     side = DeafSide()
     first = [device(n, port, tags) for n in range(WARM)]
     async with MapperRunner(PROTOCOLS["opcua"], first, cast(DeviceSide, cast(Any, side))) as runner:
-        await _all_online(side, WARM)
-        before = _resident()
+        await all_online(side, WARM)
+        before = resident()
         side.online.clear()
         await runner.apply([device(n, port, tags) for n in range(count)])
-        await _all_online(side, count)
+        await all_online(side, count)
         await asyncio.sleep(1.0)
-        return (_resident() - before) / (count - WARM)
+        return (resident() - before) / (count - WARM)
 
 
 def main() -> None:

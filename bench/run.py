@@ -1,9 +1,10 @@
 """Run the benchmarks and print what they measured, as a table for bench/RESULTS.md.
 
-python -m bench                    everything, about twenty minutes
+python -m bench                    everything, about half an hour
 python -m bench --quick            everything, shorter
 python -m bench --only updates     scenarios whose name contains that
 python -m bench --only link        those of the link between edge and cloud
+python -m bench --only opcua       those of a protocol: opcua, ble, serial, satellite
 python -m bench --write            append the table to bench/RESULTS.md
 """
 
@@ -24,7 +25,14 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from bench import link_scenarios, scenarios
+from bench import (
+    ble_scenarios,
+    link_scenarios,
+    opcua_scenarios,
+    satellite_scenarios,
+    scenarios,
+    serial_scenarios,
+)
 from bench.lab import ROOT, LabError
 from bench.scenarios import Pace, Row, Scenario
 
@@ -54,6 +62,19 @@ SCENARIOS: dict[str, Scenario] = {
     "link storm: 1,000 edges": partial(link_scenarios.storm, 1000),
     "link wish: 300 times": partial(link_scenarios.wish, 300),
     "link wish: 300 times, flooded, 1 Mbit/s": partial(link_scenarios.wish, 300, flooded=True),
+    "opcua rate: 10,000 items of one server, every 1,000 ms": partial(opcua_scenarios.rate, 100, 100, 1000, 500),
+    "opcua isolation: 20 servers, 20 items": partial(opcua_scenarios.isolation, 20, 20),
+    "opcua memory: 500 devices, 1 item": partial(opcua_scenarios.memory, 500, 1),
+    "ble reads": ble_scenarios.reads,
+    "ble notifications: 50 devices, 10 Hz": partial(ble_scenarios.notifications, 50),
+    "ble isolation: 50 devices": partial(ble_scenarios.isolation, 50),
+    "ble memory": partial(ble_scenarios.memory, 40, 1000),
+    "serial sentences: 100 receivers, 10 Hz": partial(serial_scenarios.sentences, 100, 10, reach="5,000"),
+    "serial isolation: 50 instruments": partial(serial_scenarios.isolation, 50, 10),
+    "serial memory: 200 instruments": partial(serial_scenarios.memory, 200),
+    "satellite rate: 50 buses, every 100 ms": partial(satellite_scenarios.rate, 50, 100),
+    "satellite isolation: 50 buses, every 250 ms": partial(satellite_scenarios.isolation, 50, 250),
+    "satellite memory: 300 buses": partial(satellite_scenarios.memory, 300),
 }
 FULL, QUICK = Pace(seconds=20, settle=5), Pace(seconds=4, settle=2)
 

@@ -7,42 +7,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
-import os
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from bench.processes import rss
+from bench.deaf_side import WARM, DeafSide, all_online, resident
 from device_models import AccessMode, DataType, Device, Property
-from eventbus.device_side import DeviceSide, Reading
+from eventbus.device_side import DeviceSide
 from mappers.protocols import PROTOCOLS
 from mappers.runner import MapperRunner
-
-WARM = 10
-"""Satellites that are connected before measuring begins, so that every module is loaded."""
-
-
-class DeafSide:
-    """Takes all, keeps nothing, and counts who is online."""
-
-    def __init__(self) -> None:
-        self.online: set[str] = set()
-
-    def add(self, device_id: str, on_wishes: Callable[[Mapping[str, str]], None]) -> None:
-        pass
-
-    def remove(self, device_id: str) -> None:
-        pass
-
-    def report(self, device_id: str, readings: Sequence[Reading]) -> None:
-        pass
-
-    def state(self, device_id: str, state: str) -> None:
-        (self.online.add if state == "online" else self.online.discard)(device_id)
-
-    def behind(self, _device_id: str) -> bool:
-        return False
-
 
 TAGS = tuple(
     Property(
@@ -65,22 +36,11 @@ async def measure(base_port: int, count: int, tags: int) -> float:
     side = DeafSide()
     devices = [device(n, base_port + n, tags) for n in range(WARM)]
     async with MapperRunner(PROTOCOLS["satellite"], devices, cast(DeviceSide, cast(Any, side))) as runner:
-        await _all_online(side, WARM)
-        before = _resident()
+        await all_online(side, WARM)
+        before = resident()
         await runner.apply(devices + [device(n, base_port + n, tags) for n in range(WARM, count)])
-        await _all_online(side, count)
-        return (_resident() - before) / (count - WARM)
-
-
-async def _all_online(side: DeafSide, count: int) -> None:
-    async with asyncio.timeout(60):
-        while len(side.online) < count:
-            await asyncio.sleep(0.1)
-
-
-def _resident() -> float:
-    gc.collect()
-    return rss(os.getpid())
+        await all_online(side, count)
+        return (resident() - before) / (count - WARM)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import argparse
 import asyncio
 from typing import Any, cast
 
-from bench.satellite_memory import WARM, DeafSide, _resident
+from bench.deaf_side import WARM, DeafSide, resident
 from bench.serial_talker import KINDS, Talker
 from device_models import DataType, Device, Property
 from eventbus.device_side import DeviceSide
@@ -33,10 +33,10 @@ async def measure(count: int) -> float:
     devices = [device(n, talker.port) for n, talker in enumerate(talkers)]
     async with MapperRunner(PROTOCOLS["serial"], devices[:WARM], cast(DeviceSide, cast(Any, side))) as runner:
         await _all_heard(side, talkers[:WARM])
-        before = _resident()
+        before = resident()
         await runner.apply(devices)
         await _all_heard(side, talkers)
-        return (_resident() - before) / (count - WARM)
+        return (resident() - before) / (count - WARM)
 
 
 async def _all_heard(side: DeafSide, talkers: list[Talker]) -> None:
