@@ -24,17 +24,18 @@ IDLE_MS = 5000
 """Between two changes of a variable that is idle."""
 
 
-async def rate(devices: int, tags: int, every_ms: int, pace: Pace) -> list[Row]:
-    """Changes to twins, durably, of one server; and what the library alone hears of the same server."""
+async def rate(devices: int, tags: int, every_ms: int, sampled_ms: int, pace: Pace) -> list[Row]:
+    """Changes to twins, durably, of one server; and what the library alone hears of the same server. The library's
+    server begins to wait for the next message when it has sent one, so it is asked more often than values change."""
     async with Lab() as lab:
         port, server = await _servers(lab, 1, devices, tags, every_ms)
-        _declare(lab.manifests, 1, devices, tags, every_ms, port)
+        _declare(lab.manifests, 1, devices, tags, sampled_ms, port)
         before, began = cpu_seconds(server), time.perf_counter()
         report, _ = await fleet_report(lab, devices, pace)
         server_cores = (cpu_seconds(server) - before) / (time.perf_counter() - began)
     async with Lab() as lab:
         port, _ = await _servers(lab, 1, devices, tags, every_ms)
-        sizes = {"port": port, "devices": devices, "tags": tags, "every-ms": every_ms, "seconds": pace.seconds}
+        sizes = {"port": port, "devices": devices, "tags": tags, "every-ms": sampled_ms, "seconds": pace.seconds}
         tool = await lab.program("-m", "bench.opcua_bare", *_words(sizes))
         bare = json.loads(await lab.result(tool))
     offered = devices * tags * 1000 / every_ms

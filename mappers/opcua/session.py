@@ -149,6 +149,7 @@ class Session:
         client.name = client.description = "twinhub"
         client.application_uri = security.APPLICATION_URI
         client.product_uri = "urn:twinhub"
+        client.nodes = None  # 5 kB of standard nodes that nobody here asks for
         client.session_timeout = round(1000 * max(SESSION_LIFETIME, 3 * self._config.keep_alive))
         client.secure_channel_timeout = CHANNEL_LIFETIME
         return client
