@@ -158,7 +158,7 @@ class Session:
         """Ask for the endpoints without protection; which of them is trusted is then decided here."""
         scout = self._new_client()
         try:
-            await scout.connect_socket()
+            await _reach(scout)
             await scout.send_hello()
             await scout.open_secure_channel()
             endpoints = await scout.get_endpoints()
@@ -174,11 +174,22 @@ class Session:
 
     async def _connect(self) -> None:
         client = self.client
-        await client.connect_socket()
+        await _reach(client)
         await client.send_hello()
         await client.open_secure_channel()
         await client.create_session()
         await client.activate_session(client._username, client._password, client.user_certificate)  # noqa: SLF001 - it has no other way
+
+
+async def _reach(client: Client) -> None:
+    """Connect. The library waits with `asyncio.wait_for`, which before Python 3.12 loses a cancellation that comes in
+    the moment of success; nobody could stop the mapper then."""
+    task = asyncio.current_task()
+    assert task is not None
+    before = task.cancelling()
+    await client.connect_socket()
+    if task.cancelling() > before:
+        raise asyncio.CancelledError
 
 
 async def _abort(client: Client) -> None:
