@@ -18,6 +18,13 @@ from mappers.mapper import Failure, Point, Raw, Sample, Value
 
 TOLERANCE = 1e-6
 """Relative; a number this close to a wish is the wish: what a 32-bit float or a scaled register can tell apart."""
+LARGEST_TEXT = 64 * 1024
+"""Bytes of a value, as far as a hub takes them unless told otherwise. It refuses a report as a whole: one value that
+is too long, or no text, would silence all others of its device."""
+LATEST_TIME = 253_370_764_800_000
+"""The year 9999 in Unix milliseconds: OPC-UA's word for no time, and beyond any calendar here."""
+LONGEST_REASON = 500
+"""Characters; libraries quote whole values in their errors, and a hub takes no reason of any length."""
 
 
 class Channel:
@@ -81,6 +88,7 @@ class Channel:
 
     def fail(self, reason: str) -> Reading | None:
         """It cannot be read, for that reason; said once."""
+        reason = _plain(reason)
         if self.quality == "bad" and self.reason == reason:
             return None
         self.quality, self.reason = "bad", reason
@@ -88,17 +96,18 @@ class Channel:
 
     def _accept_sample(self, sample: Sample, time: int, *, always: bool) -> Reading | None:
         known = sample == self._sample and self.quality != "bad"
-        if known and sample.time is not None and not always:
+        said = None if sample.time is None or sample.time >= LATEST_TIME else sample.time
+        if known and said is not None and not always:
             return None
         self._sample = sample
         doubt = (sample.reason or "the device calls it uncertain") if sample.quality == "uncertain" else ""
-        return self._accept(sample.value, time if sample.time is None else sample.time, doubt, always=always)
+        return self._accept(sample.value, time if said is None else said, doubt, always=always)
 
     def _accept(self, raw: Value, time: int, doubt: str, *, always: bool) -> Reading | None:
         try:
             value: Any = raw if self._conversion is None else apply(self._conversion, raw)  # type: ignore[arg-type]
             text = self._text_of(value)
-            reason = doubt or (self._doubt(value, text) if self._limited else "")
+            reason = _plain(doubt) or (self._doubt(value, text) if self._limited else "")
         except (ValueError, TypeError, ArithmeticError) as error:
             return self.fail(str(error))
         quality = "uncertain" if reason else "good"
@@ -129,7 +138,10 @@ class Channel:
             raise ValueError(f"the device says {value}")
         if value is None:
             raise ValueError("no value")
-        return to_text(self._type, value)
+        text = to_text(self._type, value)
+        if self._type in _TEXTS:
+            _refuse_unfit(text)
+        return text
 
     def _is_wish(self, value: Any) -> bool:
         if self._type is DataType.INT:
@@ -150,3 +162,24 @@ class Channel:
             return False
         self._last_value, self._last_time = value, time
         return True
+
+
+_TEXTS = (DataType.STRING, DataType.BYTES)
+
+
+def _refuse_unfit(text: str) -> None:
+    """ValueError for a text that cannot be reported."""
+    try:
+        size = len(text) if text.isascii() else len(text.encode())
+    except UnicodeEncodeError:
+        raise ValueError("the text of the device is no UTF-8") from None
+    if size > LARGEST_TEXT:
+        raise ValueError(f"the value has {size} bytes, more than the {LARGEST_TEXT} that a twin holds")
+
+
+def _plain(reason: str) -> str:
+    """A reason of bounded length, in one line."""
+    if reason.isascii() and reason.isprintable() and len(reason) <= LONGEST_REASON:
+        return reason
+    clipped = reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}…"
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in clipped)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from device_models import AccessMode, Conversion, DataType, Deadband, Property
 from eventbus.device_side import Reading
-from mappers.channel import Channel
+from mappers.channel import LARGEST_TEXT, LATEST_TIME, LONGEST_REASON, Channel
 from mappers.mapper import Failure, Point, Sample
 
 
@@ -165,3 +165,37 @@ def test_a_doubtful_sample_beyond_its_limits_has_the_devices_reason() -> None:
     reading = it.accept(Sample(5, 4), 9)
     assert reading is not None
     assert reading.quality == "uncertain"
+
+
+def test_what_a_hub_would_refuse_with_all_beside_it_is_bad_alone() -> None:
+    it = channel(DataType.STRING)
+    assert it.accept("a" * LARGEST_TEXT, 1) is not None
+    for raw, reason in (
+        (
+            "é" * LARGEST_TEXT,
+            f"the value has {2 * LARGEST_TEXT} bytes, more than the {LARGEST_TEXT} that a twin holds",
+        ),
+        ("level \udcff", "the text of the device is no UTF-8"),
+    ):
+        assert it.accept(raw, 2) == Reading("x", None, 0, "bad", reason)
+    large = channel(DataType.BYTES).accept(bytes(LARGEST_TEXT), 3)
+    assert large is not None
+    assert large.quality == "bad"
+
+
+@pytest.mark.parametrize("quoted", ["7" * 100_000, "\udcff\n\x00" * 10_000])
+def test_a_reason_is_one_line_of_bounded_length(quoted: str) -> None:
+    readings = (
+        channel().fail(quoted),
+        channel(DataType.INT).accept(quoted, 1),
+        channel().accept(Sample(1, 1, "uncertain", quoted), 1),
+    )
+    for reading in readings:
+        assert reading is not None
+        assert 0 < len(reading.reason.encode()) <= 4 * LONGEST_REASON
+        assert reading.reason.isprintable()
+
+
+def test_a_time_beyond_the_calendar_is_none() -> None:
+    assert channel().accept(Sample(1, LATEST_TIME), 7) == Reading("x", "1", 7)
+    assert channel().accept(Sample(1, LATEST_TIME - 1), 7) == Reading("x", "1", LATEST_TIME - 1)
