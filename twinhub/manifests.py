@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from device_models import Device
 from device_models.folder import documents
-from device_models.kinds import DEVICE, manifests_of
+from device_models.kinds import DEVICE, MODEL, manifests_of
 from device_models.load import load
-from device_models.manifest import Manifest
+from device_models.manifest import Manifest, exists
 from device_models.problem import Problem, Report, suggestion
 from device_models.protocols import ProtocolSchema
 from mappers.configuration import ConfigurationError, ConfigurationErrors
@@ -20,6 +20,9 @@ from twinhub.errors import CommandError
 from twinhub.settings import settings_problems
 
 __all__ = ["Manifests", "device_in", "good_devices", "mapper_errors", "protocol_schemas", "read_manifests"]
+
+Steps = tuple[str | int, ...]
+"""A path in a manifest."""
 
 
 class Manifests(NamedTuple):
@@ -44,8 +47,8 @@ def read_manifests(path: Path) -> Manifests:
     """Read a file or a folder, its settings included; what is wrong is in `problems`, all at once."""
     declared = load(path, protocol_schemas())
     errors = mapper_errors(declared.devices.values())
-    places = _declared_devices(path) if errors else {}
-    problems = [_problem(error, places[error.device_id]) for error in errors]
+    places = _by_key(path) if errors else {}
+    problems = [_problem(error, places) for error in errors]
     wrong = {error.device_id for error in errors}
     devices = tuple(device for device_id, device in declared.devices.items() if device_id not in wrong)
     found = tuple(sorted((*declared.problems, *problems, *settings_problems(path, declared.devices))))
@@ -96,24 +99,42 @@ def mapper_errors(devices: Collection[Device]) -> list[ConfigurationError]:
     return errors
 
 
-def _declared_devices(path: Path) -> dict[str, Manifest]:
-    """The manifests of devices by id: read once more, because errors are rare and places cost memory."""
+def _by_key(path: Path) -> dict[str, Manifest]:
+    """The manifests of devices and models: read once more, because errors are rare and places cost memory."""
     nobody = Report()
     return {
-        f"{manifest.namespace}/{manifest.name}": manifest
+        manifest.key: manifest
         for document in documents(path, nobody)
         for manifest in manifests_of(Manifest(document.data, str(document.file), document.locate), nobody)
-        if manifest.kind == DEVICE
+        if manifest.kind in (DEVICE, MODEL)
     }
 
 
-def _problem(error: ConfigurationError, manifest: Manifest) -> Problem:
+def _problem(error: ConfigurationError, places: Mapping[str, Manifest]) -> Problem:
     """The error at the place where the user wrote it, or at what comes nearest above."""
-    where: tuple[str | int, ...] = ("spec",)
+    manifest = places[f"{DEVICE}/{error.device_id}"]
+    where: Steps = ("spec", *error.path.split("."))
     subject = f"device {error.device_id}"
     if error.property_name is not None:
-        names = [entry["name"] for entry in manifest.spec.get("properties", [])]
-        where = ("spec", "properties", names.index(error.property_name))
+        manifest, where = _said(error.property_name, error.path, manifest, places)
         subject += f", property {error.property_name}"
-    file, line, _ = manifest.locate((*where, *error.path.split(".")))
+    file, line, _ = manifest.locate(where)
     return Problem(file, line, f"{subject}: {error.path}", error.problem)
+
+
+def _said(name: str, path: str, device: Manifest, places: Mapping[str, Manifest]) -> tuple[Manifest, Steps]:
+    """Where a path of a property was written: in the device or in its model, whichever comes nearer to it."""
+    model = places.get(f"{MODEL}/{device.namespace}/{device.spec['deviceModelRef']['name']}")
+    said: list[tuple[Manifest, Steps]] = [
+        (manifest, ("spec", "properties", index, *path.split(".")))
+        for manifest in (device, model)
+        if manifest is not None
+        for index, entry in enumerate(manifest.spec.get("properties", []))
+        if entry["name"] == name
+    ]
+    return max(said, key=lambda place: _depth(place[0].data, place[1]), default=(device, ("spec",)))
+
+
+def _depth(data: Any, path: Steps) -> int:
+    """How many steps of a path there are."""
+    return next(steps for steps in range(len(path), -1, -1) if exists(data, path[:steps]))

@@ -31,6 +31,15 @@ def test_a_template_points_to_the_row_that_is_wrong(tmp_path: Path) -> None:
     assert (Path(error.file).name, error.line) == ("meters.csv", 3)
 
 
+def test_what_a_mapper_finds_in_a_model_is_told_at_the_model(tmp_path: Path) -> None:
+    (tmp_path / "scales.yaml").write_text(SCALES)
+    errors = read_manifests(tmp_path).errors
+    assert [(error.line, error.path, error.message[:26]) for error in errors] == [
+        (8, "device default/scales-1, property weight: visitors.configData", "'(' is no regular expressi"),
+        (23, "device default/scales-2, property weight: visitors.configData", "'[' is no regular expressi"),
+    ]
+
+
 def test_what_is_not_there_is_said_so(tmp_path: Path) -> None:
     (error,) = read_manifests(tmp_path / "nowhere").errors
     assert "nowhere" in error.file
@@ -53,4 +62,30 @@ spec:
       deviceModelRef: {name: meter}
       protocol: {protocolName: modbus, configData: {ip: 10.0.0.1, unit: "{unit}"}}
       properties: [{name: energy, visitors: {configData: {register: InputRegister, offset: 0}}}]
+"""
+
+SCALES = """\
+apiVersion: devices.kubeedge.io/v1beta1
+kind: DeviceModel
+metadata: {name: scales}
+spec:
+  properties:
+    - name: weight
+      type: DOUBLE
+      visitors: {configData: {regex: "("}}
+---
+apiVersion: devices.kubeedge.io/v1beta1
+kind: Device
+metadata: {name: scales-1}
+spec:
+  deviceModelRef: {name: scales}
+  protocol: {protocolName: serial, configData: {serialPort: /dev/ttyUSB0}}
+---
+apiVersion: devices.kubeedge.io/v1beta1
+kind: Device
+metadata: {name: scales-2}
+spec:
+  deviceModelRef: {name: scales}
+  protocol: {protocolName: serial, configData: {serialPort: /dev/ttyUSB1}}
+  properties: [{name: weight, visitors: {configData: {regex: "["}}}]
 """
