@@ -74,7 +74,9 @@ _TYPES = {"sint8": "int8", "sint16": "int16", "sint32": "int32", "string": "utf8
 
 
 def _type(value: Any) -> Any:
-    word = value.lower() if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    word = value.lower()
     return _TYPES.get(word, word)
 
 

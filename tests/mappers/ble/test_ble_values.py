@@ -203,6 +203,7 @@ def test_kubeedges_manifest_is_taken_as_it_is() -> None:
         ({"manufacturerData": 76, "serviceUUID": "180F", "type": "int8"}, "serviceUUID goes with"),
         ({**C2}, "how is the number written"),
         ({**C2, "type": "int8", "dataConverter": {}}, "either type or dataConverter"),
+        ({"characteristicUUID": "2A6E", "type": ["uint8"]}, "expected str"),
         ({"characteristicUUID": "2A6"}, "no UUID"),
         ({**C2, "typ": "int8"}, "did you mean type"),
         ({**C2, "type": "int7"}, "write one of int8"),
