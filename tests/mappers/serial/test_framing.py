@@ -85,8 +85,8 @@ def test_noise_never_raises_and_is_the_same_however_it_is_cut(form: str, noise: 
 @given(data=st.data(), noise=st.binary(max_size=100))
 @settings(max_examples=40, deadline=None)
 def test_the_line_is_found_again_after_noise(form: str, data: st.DataObject, noise: bytes) -> None:
-    """What follows noise may be swallowed by a frame that the noise seems to begin, but not for long. (A checksum that
-    does not see the noise, as XOR does not see zeros, takes it for the beginning of the first message.)"""
+    """What follows noise may be swallowed by a frame that the noise seems to begin, but not for long. (A
+    checksum that does not see the noise, as XOR does not see zeros, takes it for the first message's beginning.)"""
     framer = new_framer(form)
     [wanted] = data.draw(st.lists(payload(form), min_size=1, max_size=1))
     found = framer.feed(noise)
