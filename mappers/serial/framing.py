@@ -20,6 +20,9 @@ LONGEST = 16384
 class Framer(ABC):
     """`feed` it what came; it keeps what is not complete yet."""
 
+    shows_beginnings = True
+    """The end of a frame whose beginning nobody heard is no frame."""
+
     def __init__(self) -> None:
         self._rest = b""
 
@@ -41,6 +44,7 @@ class Ended(Framer):
 
     def __init__(self, end: bytes, checksum: Checksum) -> None:
         super().__init__()
+        self.shows_beginnings = checksum.size > 0
         self._end = end
         self._checksum = checksum
         self._skipping = False
@@ -98,6 +102,7 @@ class Sentences(Lines):
 
     def __init__(self, *, checked: bool) -> None:
         super().__init__(b"\r\n", Checksum())
+        self.shows_beginnings = True
         self._checked = checked
 
     def wrap(self, payload: bytes) -> bytes:

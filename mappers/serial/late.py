@@ -73,10 +73,5 @@ class LateAnswers:
         debts = self._of(question.device_id, now)
         return any(debt.question.request != question.request and debt.question.fits(message) for debt in debts)
 
-    def settle(self) -> None:
-        """Nothing can come any more: the connection is a new one."""
-        self._debts.clear()
-        self._left_alone.clear()
-
     def _of(self, device_id: str, now: float) -> Iterator[_Debt]:
         return (debt for (debtor, _), debt in self._debts.items() if debtor == device_id and debt.until > now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mappers")
 
+QUIET = 0.2
+"""Seconds; a line that says nothing for so long after it was opened was not in the middle of a message then."""
 NOISE = 4096
 """Bytes without a frame after which somebody should look at the baud rate."""
 
@@ -45,6 +48,10 @@ class SerialMapper(Mapper[SerialConfig, SerialVisitor]):
         self._listening: Listening | None = None
         self._accepts: Callable[[Message], bool] = _nothing
         self._answer: asyncio.Future[Message] | None = None
+        self._opened: float | None = None
+        """When the line was opened, monotonic; None: something has come since."""
+        self._half_heard = False
+        """The next message may be only the end of one; as an answer it counts, because the question came before."""
         self._noise = 0
         """Bytes since the last frame."""
 
@@ -53,9 +60,10 @@ class SerialMapper(Mapper[SerialConfig, SerialVisitor]):
 
         self._framer.reset()
         self._noise = 0
+        self._opened = math.inf
         self._wire = await open_wire(self.config, self._received)
-        if self.config.host:
-            self._late.settle()
+        if self._opened is not None:
+            self._opened = asyncio.get_running_loop().time()
 
     async def close(self) -> None:
         self._listening = None
@@ -137,6 +145,9 @@ class SerialMapper(Mapper[SerialConfig, SerialVisitor]):
 
     def _received(self, data: bytes) -> None:
         """Bytes came. Of all frames in them the values leave together, none left out."""
+        if self._opened is not None:
+            self._half_heard = self._may_be_half_heard(self._opened)
+            self._opened = None
         frames = self._framer.feed(data)
         self._watch_noise(len(data), frames)
         heard: dict[Point[Any, Any], Raw] = {}
@@ -145,12 +156,19 @@ class SerialMapper(Mapper[SerialConfig, SerialVisitor]):
             if self._answer is not None and not self._answer.done() and self._accepts(message):
                 self._answer.set_result(message)
                 continue
+            if self._half_heard:
+                self._half_heard = False
+                continue
             values = self._audience.values(message)
             if not heard.keys().isdisjoint(values):
                 self._deliver(heard)
                 heard = {}
             heard.update(values)
         self._deliver(heard)
+
+    def _may_be_half_heard(self, opened: float) -> bool:
+        """Somebody was perhaps speaking when the line was opened, and the first message is only the end of one."""
+        return not self._framer.shows_beginnings and asyncio.get_running_loop().time() - opened < QUIET
 
     def _deliver(self, heard: Mapping[Point[Any, Any], Raw]) -> None:
         if heard and self._listening is not None:

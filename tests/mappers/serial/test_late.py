@@ -55,12 +55,6 @@ def test_what_has_a_look_of_its_own_need_not_wait() -> None:
     assert not late.claims(question(B, tells=True), Message(b"A=1"), LATEST + 0.1)
 
 
-def test_on_a_new_connection_nothing_is_late() -> None:
-    late = owing(A)
-    late.settle()
-    late.ask(question(B), 0.1)
-
-
 STEP = st.tuples(st.sampled_from([A, B]), st.floats(0.01, 3), st.one_of(st.none(), st.floats(0.001, LATEST)))
 """What is asked, after how long a pause, and how long its answer takes."""
 

@@ -8,7 +8,7 @@ import os
 import time
 import tty
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ import pytest
 from device_models import AccessMode, Conversion, DataType, Device, Property
 from mappers.serial.checksum import Checksum
 from mappers.serial.framing import Lines
-from mappers.serial.mapper import NOISE
+from mappers.serial.mapper import NOISE, QUIET
 from mappers.serial.simulator import Balance, Gnss, Sensor
 from mappers.serial.simulator.far_end import FarEnd, Instrument, pseudo_terminal, serve, tcp_server
 from mappers.testing.running import running
@@ -109,8 +109,10 @@ async def test_a_value_has_the_time_of_the_sentence(tmp_path: Path) -> None:
 
 
 async def hearing(side: MemorySide, end: FarEnd) -> None:
-    """The mapper has the port open, beside the far end itself: what is said now is heard."""
+    """The mapper has the port open, beside the far end itself, and nobody was speaking then: what is said now is
+    heard, and counts."""
     await side.until(lambda: [_target(file) for file in Path("/proc/self/fd").iterdir()].count(end.address) == 2)
+    await asyncio.sleep(1.2 * QUIET)
 
 
 def _target(file: Path) -> str:
@@ -140,7 +142,7 @@ async def test_messages_of_several_kinds() -> None:
 
 
 async def test_who_falls_silent_is_offline_and_comes_back() -> None:
-    async with pseudo_terminal() as end, running("serial", [device(end.address, {"silence": 0.2}, n={})]) as side:
+    async with pseudo_terminal() as end, running("serial", [device(end.address, {"silence": 1}, n={})]) as side:
         await hearing(side, end)
         end.say(b"1\n")
         await side.until(lambda: side.value(D, "n") == "1.0")
@@ -371,3 +373,70 @@ async def test_reasons_that_help(tmp_path: Path, unused_tcp_port: int) -> None:
             assert "connect call failed" in reason["refused"]() or "refused" in reason["refused"]()
             assert reason["taken"]() == "another program has it"
         await first.__aexit__(None, None, None)
+
+
+# -- what is under way when a line is opened ---------------------------------------------------------------
+
+
+@asynccontextmanager
+async def serial_server(serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]) -> AsyncIterator[str]:
+    """A serial server, and its port."""
+
+    async def until_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await serve(reader, writer)
+            await reader.read()
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(until_gone, "127.0.0.1")
+    async with server:
+        yield str(server.sockets[0].getsockname()[1])
+
+
+@pytest.mark.parametrize("framing", ["line", "slip", {"type": "delimiter", "end": ";"}])
+async def test_the_end_of_a_message_is_no_message(framing: Any) -> None:
+    """12.5 whose beginning nobody heard must not be 2.5."""
+    mark = {"line": "\r\n", "slip": "\xc0"}.get(str(framing), ";").encode("latin-1")
+
+    async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"2" + b".5" + mark + b"13.5" + mark)
+
+    async with serial_server(speak) as port, running("serial", [device(port, {"framing": framing}, x={})]) as side:
+        await side.until(lambda: side.value(D, "x") == "13.5")
+        assert [reading.value for reading in side.readings(D, "x")] == ["13.5"]
+
+
+async def test_the_first_message_of_a_line_that_was_quiet_counts() -> None:
+    """One that speaks seldom, a scanner for example, may say nothing else for long."""
+
+    async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(3 * QUIET)
+        writer.write(b"12.5\r\n")
+
+    async with serial_server(speak) as port, running("serial", [device(port, x={})]) as side:
+        await side.until(lambda: side.value(D, "x") == "12.5")
+
+
+async def test_a_late_answer_over_a_new_connection_is_not_taken_for_another() -> None:
+    """A serial server passes on what the instrument says, whoever asked it, and over which connection."""
+    connections: list[asyncio.StreamWriter] = []
+    said = {b"A\r\n": b"111\r\n", b"B\r\n": b"222\r\n"}
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        request = b""
+        if len(connections) == 2:
+            with suppress(TimeoutError):
+                request = await asyncio.wait_for(reader.readline(), 0.1)
+            writer.write(said[b"B\r\n"] + said.get(request, b""))
+        while request := await reader.readline():
+            if request == b"B\r\n" and len(connections) == 1:
+                writer.transport.abort()
+            writer.write(said[request])
+
+    visitors = {"a": {"request": "A"}, "b": {"request": "B"}}
+    async with serial_server(pass_on) as port, running("serial", [device(port, **visitors)]) as side:
+        await side.until(lambda: side.value(D, "b") == "222.0")
+        await side.until(lambda: len(side.readings(D, "a")) > 3)
+        assert {reading.value for reading in side.readings(D, "a")} <= {"111.0", None}
