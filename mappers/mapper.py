@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from device_models.model import Conversion, Property
+from mappers.spelling import Spelling
 
 Value = bool | int | float | str | bytes
 """A raw value as the protocol has it, before the declared conversion."""
@@ -115,6 +116,10 @@ class Mapper(ABC, Generic[ConfigT, VisitorT]):
     says nothing is silent."""
     Visitor: ClassVar[type[Struct]]
     """The form of `visitors.configData`: a frozen Struct."""
+    config_spelling: ClassVar[Spelling | None] = None
+    """How else the fields of `Config` may be written. None: only as they are."""
+    visitor_spelling: ClassVar[Spelling | None] = None
+    """The same for `Visitor`."""
     connect_patience: ClassVar[float] = 5.0
     """Seconds that `connect` may take."""
     survives_silence: ClassVar[bool] = False
@@ -193,12 +198,12 @@ class Mapper(ABC, Generic[ConfigT, VisitorT]):
     @classmethod
     def tidy_config(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         """`protocol.configData` as written, made into what `Config` takes: other spellings, other nesting."""
-        return raw
+        return cls.config_spelling.tidy(raw) if cls.config_spelling else raw
 
     @classmethod
     def tidy_visitor(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         """The same for `visitors.configData` and `Visitor`."""
-        return raw
+        return cls.visitor_spelling.tidy(raw) if cls.visitor_spelling else raw
 
     @classmethod
     async def discover(cls, target: str, options: Mapping[str, str]) -> Discovery:
@@ -210,12 +215,12 @@ class Mapper(ABC, Generic[ConfigT, VisitorT]):
     @classmethod
     def config_schema(cls) -> dict[str, Any]:
         """The JSON Schema of `protocol.configData`."""
-        return msgspec.json.schema(cls.Config)
+        return cls.config_spelling.schema() if cls.config_spelling else msgspec.json.schema(cls.Config)
 
     @classmethod
     def visitor_schema(cls) -> dict[str, Any]:
         """The JSON Schema of `visitors.configData`."""
-        return msgspec.json.schema(cls.Visitor)
+        return cls.visitor_spelling.schema() if cls.visitor_spelling else msgspec.json.schema(cls.Visitor)
 
 
 DEFAULT_TIMEOUT = 1.0

@@ -21,6 +21,10 @@ def _as_it_is(_name: str, value: Any) -> Any:
     return value
 
 
+def _as_they_are(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    return fields
+
+
 @dataclass(frozen=True)
 class Spelling:
     """How the fields of a form may be written. Names in small letters."""
@@ -34,19 +38,31 @@ class Spelling:
     """Accepted, without effect."""
     word: Callable[[str, Any], Any] = _as_it_is
     """A value as our form has it, by the name that was written, in small letters."""
+    before: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _as_they_are
+    """The fields of one level as they were written, without those that do not count."""
+    after: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _as_they_are
+    """The fields in our spelling, made to fit together."""
+    secret: frozenset[str] = frozenset()
+    """Our names of fields whose values are not for everybody's eyes."""
 
-    def tidy(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+    def tidy(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         """The fields in our spelling. ValueError when two say the same thing differently."""
         names = {own.lower(): own for own in self.form.__struct_encode_fields__} | dict(self.names)
         flat: dict[str, Any] = {}
-        for name, value in raw.items():
+        for name, value in self.before(raw).items():
             written = str(name).lower()
             if written in self.nested and isinstance(value, Mapping):
                 for inner, its_value in self.tidy(value).items():
-                    _put(flat, inner, its_value)
+                    self._put(flat, inner, its_value)
             elif value is not None and written not in self.unused:
-                _put(flat, names.get(written, str(name)), self.word(written, value))
-        return flat
+                self._put(flat, names.get(written, str(name)), self.word(written, value))
+        return self.after(flat)
+
+    def _put(self, flat: dict[str, Any], name: str, value: Any) -> None:
+        if name in flat and flat[name] != value:
+            both = "differently" if name in self.secret else f"as {flat[name]!r} and as {value!r}"
+            raise ValueError(f"{name} is said twice, {both}")
+        flat[name] = value
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema: which fields there are and of what JSON type; how they fit together is checked where
@@ -86,13 +102,7 @@ def parity_word(value: Any) -> Any:
     return {"n": "none", "e": "even", "o": "odd", "m": "mark", "s": "space"}.get(word, word)
 
 
-def _put(flat: dict[str, Any], name: str, value: Any) -> None:
-    if name in flat and flat[name] != value:
-        raise ValueError(f"{name} is said twice, as {flat[name]!r} and as {value!r}")
-    flat[name] = value
-
-
 def _also_as_text(declared: dict[str, Any]) -> dict[str, Any]:
     """Numbers, truths and choices may come as text, and 0 or null where KubeEdge leaves a field empty."""
-    structured = declared.get("type") == "array" or "$ref" in str(declared)
+    structured = declared.get("type") in ("array", "object") or "$ref" in str(declared) or "object" in str(declared)
     return {} if structured else {"type": ["string", "number", "boolean", "null"]}

@@ -36,6 +36,8 @@ class BleMapper(Mapper[BleConfig, BleVisitor]):
 
     Config = BleConfig
     Visitor = BleVisitor
+    config_spelling = spelling.CONFIG
+    visitor_spelling = spelling.VISITOR
     connect_patience = 300.0  # the radio's own limits are tighter, and give the reason
 
     def __init__(self, points: Sequence[BlePoint]) -> None:
@@ -317,26 +319,10 @@ class BleMapper(Mapper[BleConfig, BleVisitor]):
             raise ValueError("it can only be read: write dataWrite or a type without offset, or accessMode ReadOnly")
 
     @classmethod
-    def tidy_config(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        return spelling.tidy_config(raw)
-
-    @classmethod
-    def tidy_visitor(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        return spelling.tidy_visitor(raw)
-
-    @classmethod
     async def discover(cls, target: str, options: Mapping[str, str]) -> Discovery:
         from mappers.ble.discover import discover  # noqa: PLC0415 - only who looks pays
 
         return await discover(target, options)
-
-    @classmethod
-    def config_schema(cls) -> dict[str, Any]:
-        return spelling.config_schema()
-
-    @classmethod
-    def visitor_schema(cls) -> dict[str, Any]:
-        return spelling.visitor_schema()
 
 
 def _check_source(visitor: BleVisitor) -> None:

@@ -8,10 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct
-
 from mappers.ble.config import BleConfig, BleVisitor
 from mappers.ble.converter import DataConverter, Operation
+from mappers.spelling import Spelling
 
 CONFIG_NAMES = {"macaddress": "address", "mac": "address"}
 """Other names in `protocol.configData`, in small letters, and ours."""
@@ -22,47 +21,8 @@ UNUSED_CONFIG = frozenset({
 """KubeEdge's common fields: accepted in `protocol.configData`, without effect."""
 VISITOR_NAMES = {"characteristicuuid": "characteristicUUID", "serviceuuid": "serviceUUID", "datatype": "type"}
 """Other names in `visitors.configData`, in small letters, and ours."""
-NESTED = "bluetooth"
+NESTED = frozenset({"bluetooth"})
 """An object whose fields are taken as if they stood one level higher (v1alpha2)."""
-
-
-def tidy_config(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """KubeEdge's and other spellings of `protocol.configData` in ours. ValueError when two say the same thing."""
-    flat = _rename(raw, _fields(BleConfig) | CONFIG_NAMES, UNUSED_CONFIG)
-    if isinstance(flat.get("address"), str):
-        flat["address"] = flat["address"].strip().upper().replace("-", ":")
-    return flat
-
-
-def tidy_visitor(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for `visitors.configData`."""
-    flat = _rename(raw, _fields(BleVisitor) | VISITOR_NAMES)
-    for name, tidy in _VALUES.items():
-        if name in flat:
-            flat[name] = tidy(flat[name])
-    return flat
-
-
-def _rename(raw: Mapping[str, Any], names: Mapping[str, str], unused: frozenset[str] = frozenset()) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in raw.items():
-        word = str(name).lower()
-        if word == NESTED and isinstance(value, Mapping):
-            for inner, its_value in _rename(value, names, unused).items():
-                _put(flat, inner, its_value)
-        elif value is not None and word not in unused:
-            _put(flat, names.get(word, str(name)), value)
-    return flat
-
-
-def _put(flat: dict[str, Any], name: str, value: Any) -> None:
-    if name in flat and flat[name] != value:
-        raise ValueError(f"{name} is said twice, as {flat[name]!r} and as {value!r}")
-    flat[name] = value
-
-
-def _fields(form: type[Struct]) -> dict[str, str]:
-    return {field.lower(): field for field in form.__struct_encode_fields__}
 
 
 def _company(value: Any) -> Any:
@@ -92,7 +52,7 @@ def _notify(value: Any) -> Any:
 def _converter(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
-    flat = _rename(value, _fields(DataConverter))
+    flat = dict(_CONVERTER.tidy(value))
     steps = flat.get("orderOfOperations")
     if isinstance(steps, list):
         flat["orderOfOperations"] = [_operation(step) if isinstance(step, Mapping) else step for step in steps]
@@ -100,7 +60,7 @@ def _converter(value: Any) -> Any:
 
 
 def _operation(step: Mapping[str, Any]) -> dict[str, Any]:
-    flat = _rename(step, _fields(Operation))
+    flat = dict(_OPERATION.tidy(step))
     word = flat.get("operationType")
     return flat | {"operationType": word.capitalize()} if isinstance(word, str) else flat
 
@@ -126,26 +86,21 @@ def _bytes(label: str, data: Any) -> bytes:
 
 
 _VALUES = {
-    "characteristicUUID": _uuid, "serviceUUID": _uuid, "serviceData": _uuid, "manufacturerData": _company,
-    "type": _type, "notify": _notify, "dataConverter": _converter, "dataWrite": _labels,
+    "characteristicuuid": _uuid, "serviceuuid": _uuid, "servicedata": _uuid, "manufacturerdata": _company,
+    "type": _type, "datatype": _type, "notify": _notify, "dataconverter": _converter, "datawrite": _labels,
 }  # fmt: skip
+_CONVERTER, _OPERATION = Spelling(DataConverter), Spelling(Operation)
 
 
-def config_schema() -> dict[str, Any]:
-    """The JSON Schema of `protocol.configData` in all its spellings."""
-    return _schema([*_fields(BleConfig), *CONFIG_NAMES, *UNUSED_CONFIG], BleConfig)
+def _config_word(name: str, value: Any) -> Any:
+    if name in ("address", "macaddress", "mac") and isinstance(value, str):
+        return value.strip().upper().replace("-", ":")
+    return value
 
 
-def visitor_schema() -> dict[str, Any]:
-    """The JSON Schema of `visitors.configData` in all its spellings."""
-    return _schema([*_fields(BleVisitor), *VISITOR_NAMES], BleVisitor)
+def _visitor_word(name: str, value: Any) -> Any:
+    return _VALUES[name](value) if name in _VALUES else value
 
 
-def _schema(names: list[str], form: type[Struct]) -> dict[str, Any]:
-    """Which fields there are; what may stand in them is checked where they are used."""
-    return {
-        "type": "object",
-        "properties": {name: {} for name in form.__struct_encode_fields__},
-        "patternProperties": {f"^(?i:{'|'.join(sorted({*names, NESTED}))})$": {}},
-        "additionalProperties": False,
-    }
+CONFIG = Spelling(BleConfig, CONFIG_NAMES, NESTED, UNUSED_CONFIG, _config_word)
+VISITOR = Spelling(BleVisitor, VISITOR_NAMES, NESTED, word=_visitor_word)

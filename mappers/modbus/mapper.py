@@ -58,6 +58,8 @@ class ModbusMapper(Mapper[ModbusConfig, ModbusVisitor]):
 
     Config = ModbusConfig
     Visitor = ModbusVisitor
+    config_spelling = spelling.CONFIG
+    visitor_spelling = spelling.VISITOR
     survives_silence = True
 
     def __init__(self, points: Sequence[ModbusPoint]) -> None:
@@ -194,14 +196,6 @@ class ModbusMapper(Mapper[ModbusConfig, ModbusVisitor]):
             raise ValueError("Modbus has no streams")
 
     @classmethod
-    def tidy_config(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        return spelling.tidy_config(raw)
-
-    @classmethod
-    def tidy_visitor(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        return spelling.tidy_visitor(raw)
-
-    @classmethod
     async def discover(cls, target: str, options: Mapping[str, str]) -> Discovery:  # noqa: ARG003 - whatever they are
         raise CannotDiscover(
             "Modbus tells neither which registers a device has nor what they mean, and asking every unit of a gateway"
@@ -209,14 +203,6 @@ class ModbusMapper(Mapper[ModbusConfig, ModbusVisitor]):
             " (docs/protocols/modbus.md shows how), and look with `twinhub try DEVICE`: it shows what is there in"
             " every type and byte order"
         )
-
-    @classmethod
-    def config_schema(cls) -> dict[str, Any]:
-        return spelling.config_schema()
-
-    @classmethod
-    def visitor_schema(cls) -> dict[str, Any]:
-        return spelling.visitor_schema()
 
 
 def _batch(block: Block[ModbusPoint]) -> ModbusBatch:

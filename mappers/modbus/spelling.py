@@ -35,20 +35,14 @@ UNUSED_VISITOR = frozenset({"max", "min", "value"})
 """Accepted in `visitors.configData`, without effect: limits belong to the model."""
 
 
-def tidy_config(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """KubeEdge's and other spellings of `protocol.configData` in ours. ValueError when two say the same thing."""
-    flat = _CONFIG.tidy(raw)
-    if flat.get("mode") == "rtu" and flat.get("host"):
-        flat["mode"] = "rtuovertcp"
-    return flat
+def _frames_over_tcp(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    both = config.get("mode") == "rtu" and config.get("host")
+    return {**config, "mode": "rtuovertcp"} if both else config
 
 
-def tidy_visitor(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for `visitors.configData`."""
-    flat = _VISITOR.tidy(raw)
-    if flat.get("count") == 0:  # KubeEdge's samples have limit: 0 where they mean a single one
-        del flat["count"]
-    return flat
+def _no_count_of_none(visitor: Mapping[str, Any]) -> Mapping[str, Any]:
+    """KubeEdge's samples have limit: 0 where they mean a single one."""
+    return {name: value for name, value in visitor.items() if (name, value) != ("count", 0)}
 
 
 def _config_word(name: str, value: Any) -> Any:
@@ -85,15 +79,7 @@ def _table_word(word: str) -> str:
     return {"discreteinput": "discrete"}.get(bare, bare) or word
 
 
-def config_schema() -> dict[str, Any]:
-    """The JSON Schema of `protocol.configData` in all its spellings."""
-    return _CONFIG.schema()
-
-
-def visitor_schema() -> dict[str, Any]:
-    """The JSON Schema of `visitors.configData` in all its spellings."""
-    return _VISITOR.schema()
-
-
-_CONFIG = Spelling(ModbusConfig, CONFIG_NAMES, NESTED, UNUSED_CONFIG, _config_word)
-_VISITOR = Spelling(ModbusVisitor, VISITOR_NAMES, frozenset({"modbus"}), UNUSED_VISITOR, _visitor_word)
+CONFIG = Spelling(ModbusConfig, CONFIG_NAMES, NESTED, UNUSED_CONFIG, _config_word, after=_frames_over_tcp)
+VISITOR = Spelling(
+    ModbusVisitor, VISITOR_NAMES, frozenset({"modbus"}), UNUSED_VISITOR, _visitor_word, after=_no_count_of_none
+)

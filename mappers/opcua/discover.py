@@ -60,7 +60,7 @@ async def discover(target: str, options: Mapping[str, str]) -> Discovery:
 
 def _config(url: str, options: Mapping[str, str]) -> OpcuaConfig:
     try:
-        return msgspec.convert(spelling.tidy_config({"url": url, **options}), OpcuaConfig, strict=False)
+        return msgspec.convert(spelling.CONFIG.tidy({"url": url, **options}), OpcuaConfig, strict=False)
     except msgspec.ValidationError as error:
         raise CannotDiscover(f"{error}; options are fields of protocol.configData") from None
 

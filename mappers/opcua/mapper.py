@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from device_models.model import DataType
 from mappers.mapper import Batch, Discovery, LinkLost, Listening, Mapper, Point, Raw, Value
@@ -30,6 +30,8 @@ class OpcuaMapper(Mapper[OpcuaConfig, OpcuaVisitor]):
 
     Config = OpcuaConfig
     Visitor = OpcuaVisitor
+    config_spelling = spelling.CONFIG
+    visitor_spelling = spelling.VISITOR
     connect_patience: ClassVar[float] = 120.0
     """Ten thousand monitored items take a while; the handshake, and each request after it, has a limit of its own."""
     survives_silence = True
@@ -112,26 +114,10 @@ class OpcuaMapper(Mapper[OpcuaConfig, OpcuaVisitor]):
             raise ValueError("a method is called by setting the property: write accessMode ReadWrite, or output")
 
     @classmethod
-    def tidy_config(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        return spelling.tidy_config(raw)
-
-    @classmethod
-    def tidy_visitor(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        return spelling.tidy_visitor(raw)
-
-    @classmethod
     async def discover(cls, target: str, options: Mapping[str, str]) -> Discovery:
         from mappers.opcua.discover import discover  # noqa: PLC0415 - asyncua is large
 
         return await discover(target, options)
-
-    @classmethod
-    def config_schema(cls) -> dict[str, Any]:
-        return spelling.config_schema()
-
-    @classmethod
-    def visitor_schema(cls) -> dict[str, Any]:
-        return spelling.visitor_schema()
 
 
 def _check_agreement(points: Sequence[OpcuaPoint]) -> None:

@@ -24,7 +24,7 @@ C2 = {"characteristicUUID": "f000aa0104514000b000000000000000"}
 
 
 def visitor(**words: Any) -> BleVisitor:
-    return msgspec.convert(spelling.tidy_visitor(words), BleVisitor, strict=False)
+    return msgspec.convert(spelling.VISITOR.tidy(words), BleVisitor, strict=False)
 
 
 def converter(**words: Any) -> DataConverter:
@@ -240,4 +240,4 @@ def test_a_wrong_address_is_told() -> None:
 
 def test_the_same_said_twice_must_be_the_same() -> None:
     with pytest.raises(ValueError, match="address is said twice"):
-        spelling.tidy_config({"macAddress": "A", "address": "B"})
+        spelling.CONFIG.tidy({"macAddress": "A", "address": "B"})
