@@ -141,3 +141,25 @@ def test_every_packet_that_is_lost_is_counted(first: int, gaps: list[int]) -> No
         number = (number + 1 + gap) & 0x3FFF
         assert sequence.hear(number) == gap
     assert (sequence.missed, sequence.received) == (sum(gaps), len(gaps) + 1)
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        [16382, 16383, 0, 1],
+        [5, 6, 6, 7],
+        [16383, 0, 0, 0, 1],
+        [1000, 1001, 3, 1002, 1003],
+        [500, 501, 0, 1, 2, 3],
+    ],
+    ids=["around", "twice", "twice at the turn", "late", "begun anew"],
+)
+def test_no_packet_is_missed_that_came(counts: list[int]) -> None:
+    sequence = SequenceCount()
+    assert [sequence.hear(count) for count in counts] == [0] * len(counts)
+    assert (sequence.missed, sequence.received) == (0, len(counts))
+
+
+def test_gaps_are_counted_after_a_source_has_begun_anew() -> None:
+    sequence = SequenceCount()
+    assert [sequence.hear(count) for count in (700, 0, 1, 4, 5)] == [0, 0, 0, 2, 0]
