@@ -11,16 +11,17 @@ from mappers.modbus.simulator import Slave
 from mappers.testing.line import Line
 from mappers.testing.proxy import Proxy
 from mappers.testing.rig import NUMBER, SETTING, Rig, Stand
+from mappers.testing.wired import WiredStand
 
 
-class ModbusStand(Stand):
+class ModbusStand(WiredStand):
     """A slave, and the wire to it. `part` the wire and nothing is there any more."""
 
     def __init__(
         self, name: str, slave: Slave, wire: Proxy | Line, part: Callable[[], Awaitable[None]], config: dict[str, Any]
     ) -> None:
         self._slave = slave
-        self._wire = wire
+        self.wire = wire
         self._part = part
         number = Property(
             NUMBER,
@@ -47,28 +48,13 @@ class ModbusStand(Stand):
         await self._slave.look()
         return self._slave.set_point
 
-    async def silence(self) -> None:
-        await self._wire.silence()
-
-    async def slow(self, seconds: float) -> None:
-        await self._wire.slow(seconds)
-
-    async def garbage(self) -> None:
-        await self._wire.garble()
-
-    async def drop(self) -> None:
-        await self._wire.drop()
-
     async def stop(self) -> None:
         await self._part()
         await self._slave.stop()
 
     async def start(self) -> None:
         await self._slave.start()
-        await self._wire.whole()
-
-    async def whole(self) -> None:
-        await self._wire.whole()
+        await self.wire.whole()
 
 
 class ModbusRig(Rig):

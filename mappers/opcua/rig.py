@@ -18,6 +18,7 @@ from device_models import AccessMode, DataType, Device, Property
 from mappers.opcua.simulator import OUTSIDE, Boiler
 from mappers.testing.proxy import Proxy
 from mappers.testing.rig import NUMBER, SETTING, Rig, Stand
+from mappers.testing.wired import WiredStand
 
 T = TypeVar("T")
 
@@ -49,13 +50,15 @@ class _Housed:
 _free: list[_Housed] = []
 
 
-class OpcuaStand(Stand):
+class OpcuaStand(WiredStand):
     """A boiler, and the wire to its server."""
+
+    wire: Proxy
 
     def __init__(self, name: str, boiler: str, housed: _Housed, proxy: Proxy) -> None:
         self._shown, self._set = f"{boiler}.Temperature", f"{boiler}.SetPoint"
         self._housed = housed
-        self._proxy = proxy
+        self.wire = proxy
         self._number = OUTSIDE
         self._times: list[int] = []
         self.url = f"opc.tcp://{proxy.host}:{proxy.port}/"
@@ -89,28 +92,13 @@ class OpcuaStand(Stand):
     async def setting(self) -> int:
         return int(self._housed.boiler.holds(self._set))
 
-    async def silence(self) -> None:
-        await self._proxy.silence()
-
-    async def slow(self, seconds: float) -> None:
-        await self._proxy.slow(seconds)
-
-    async def garbage(self) -> None:
-        await self._proxy.garble()
-
-    async def drop(self) -> None:
-        await self._proxy.drop()
-
     async def stop(self) -> None:
-        await self._proxy.refuse()
+        await self.wire.refuse()
         await self._housed.stop()
 
     async def start(self) -> None:
         await self._housed.start()
-        await self._proxy.whole()
-
-    async def whole(self) -> None:
-        await self._proxy.whole()
+        await self.wire.whole()
 
     async def doubt(self) -> None:
         await self._show(ua.StatusCodes.UncertainLastUsableValue)

@@ -16,6 +16,7 @@ from mappers.satellite.simulator.server import SatelliteServer
 from mappers.satellite.simulator.spacecraft import Spacecraft
 from mappers.testing.proxy import Proxy
 from mappers.testing.rig import NUMBER, SETTING, Rig, Stand
+from mappers.testing.wired import WiredStand
 
 EVERY = 0.05
 """Seconds between two reports."""
@@ -23,8 +24,10 @@ SHOWN = "battery.temperature"
 """The sensor that can be held at any number."""
 
 
-class SatelliteStand(Stand):
+class SatelliteStand(WiredStand):
     """A satellite, and the wire to it."""
+
+    wire: Proxy
 
     def __init__(self, name: str) -> None:
         spacecraft = Spacecraft(Orbit.of(*CBERS_2), float(int(time.time())))
@@ -39,13 +42,13 @@ class SatelliteStand(Stand):
         """For the first time; off again when the stack ends."""
         await self._power_on()
         stack.push_async_callback(self._power_off)
-        self._proxy = await stack.enter_async_context(Proxy("127.0.0.1", self._port))
+        self.wire = await stack.enter_async_context(Proxy("127.0.0.1", self._port))
         self.device = Device(
             "default",
             self._name,
             "satellite",
             "satellite",
-            {"host": self._proxy.host, "port": self._proxy.port, "timeout": 0.3, "silence": 0.3},
+            {"host": self.wire.host, "port": self.wire.port, "timeout": 0.3, "silence": 0.3},
             (
                 Property(NUMBER, DataType.FLOAT, visitor={"parameter": SHOWN}),
                 Property(
@@ -61,28 +64,13 @@ class SatelliteStand(Stand):
     async def setting(self) -> int:
         return self._software.spacecraft.attitude.target
 
-    async def silence(self) -> None:
-        await self._proxy.silence()
-
-    async def slow(self, seconds: float) -> None:
-        await self._proxy.slow(seconds)
-
-    async def garbage(self) -> None:
-        await self._proxy.garble()
-
-    async def drop(self) -> None:
-        await self._proxy.drop()
-
     async def stop(self) -> None:
-        await self._proxy.refuse()
+        await self.wire.refuse()
         await self._power_off()
 
     async def start(self) -> None:
         await self._power_on()
-        await self._proxy.whole()
-
-    async def whole(self) -> None:
-        await self._proxy.whole()
+        await self.wire.whole()
 
     def source_times(self) -> Sequence[int]:
         return self._times

@@ -12,16 +12,19 @@ from mappers.serial.simulator.balance import Balance
 from mappers.serial.simulator.far_end import serve, terminal
 from mappers.testing.line import Line
 from mappers.testing.rig import NUMBER, SETTING, Rig, Stand
+from mappers.testing.wired import WiredStand
 
 CYCLE = 0.05
 TIMEOUT = 0.3
 
 
-class BalanceStand(Stand):
+class BalanceStand(WiredStand):
     """`async with` it."""
 
+    wire: Line
+
     def __init__(self, name: str, line: Line) -> None:
-        self._line = line
+        self.wire = line
         self._balance = Balance()
         self._serving: asyncio.Task[None] | None = None
         self.device = _device(name, line.port)
@@ -32,20 +35,8 @@ class BalanceStand(Stand):
     async def setting(self) -> int:
         return round(self._balance.tare)
 
-    async def silence(self) -> None:
-        await self._line.silence()
-
-    async def slow(self, seconds: float) -> None:
-        await self._line.slow(seconds)
-
-    async def garbage(self) -> None:
-        await self._line.garble()
-
-    async def drop(self) -> None:
-        await self._line.drop()
-
     async def stop(self) -> None:
-        await self._line.unplug()
+        await self.wire.unplug()
         if self._serving is not None:
             self._serving.cancel()
             await asyncio.wait([self._serving])
@@ -57,14 +48,14 @@ class BalanceStand(Stand):
             self._serving = asyncio.create_task(self._live(), name="balance")
 
     async def whole(self) -> None:
-        await self._line.whole()
+        await super().whole()
         self._balance.stable = True
 
     async def doubt(self) -> None:
         self._balance.stable = False
 
     async def _live(self) -> None:
-        async with terminal(self._line.device_port) as far_end:
+        async with terminal(self.wire.device_port) as far_end:
             await serve(self._balance, far_end)
 
 

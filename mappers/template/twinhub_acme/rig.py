@@ -6,12 +6,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from device_models import AccessMode, DataType, Device, Property
 from mappers.testing.proxy import Proxy
 from mappers.testing.rig import NUMBER, SETTING, Rig, Stand
+from mappers.testing.wired import WiredStand
 
 from .simulator import Simulator
 
 
-class AcmeStand(Stand):
+class AcmeStand(WiredStand):
     """One instrument, and the wire to it."""
+
+    wire: Proxy
 
     def __init__(self, name: str, simulator: Simulator, proxy: Proxy) -> None:
         number = Property(NUMBER, DataType.FLOAT, visitor={"name": "temperature"}, collect_cycle=0.1)
@@ -27,7 +30,7 @@ class AcmeStand(Stand):
         config = {"host": proxy.host, "port": proxy.port, "timeout": 0.3}
         self.device = Device("default", name, "acme", "acme", config, (number, setting))
         self.simulator = simulator
-        self.proxy = proxy
+        self.wire = proxy
 
     async def show(self, number: float) -> None:
         self.simulator.values["temperature"] = number
@@ -35,26 +38,11 @@ class AcmeStand(Stand):
     async def setting(self) -> int:
         return round(self.simulator.values["setpoint"])
 
-    async def silence(self) -> None:
-        await self.proxy.silence()
-
-    async def slow(self, seconds: float) -> None:
-        await self.proxy.slow(seconds)
-
-    async def garbage(self) -> None:
-        await self.proxy.garble()
-
-    async def drop(self) -> None:
-        await self.proxy.drop()
-
     async def stop(self) -> None:
-        await self.proxy.refuse()
+        await self.wire.refuse()
 
     async def start(self) -> None:
-        await self.proxy.whole()
-
-    async def whole(self) -> None:
-        await self.proxy.whole()
+        await self.wire.whole()
 
 
 class AcmeRig(Rig):
