@@ -34,6 +34,8 @@ class SerialMapper(Mapper[SerialConfig, SerialVisitor]):
 
     Config = SerialConfig
     Visitor = SerialVisitor
+    config_spelling = spelling.CONFIG
+    visitor_spelling = spelling.VISITOR
     survives_silence = True  # `late` sees to it
 
     def __init__(self, points: Sequence[SerialPoint]) -> None:
@@ -191,22 +193,6 @@ class SerialMapper(Mapper[SerialConfig, SerialVisitor]):
     def check(cls, point: SerialPoint) -> None:
         usb_name(point.config.serial_port)
         check(point)
-
-    @classmethod
-    def tidy_config(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        return spelling.CONFIG.tidy(raw)
-
-    @classmethod
-    def tidy_visitor(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        return spelling.VISITOR.tidy(raw)
-
-    @classmethod
-    def config_schema(cls) -> dict[str, Any]:
-        return spelling.CONFIG.schema()
-
-    @classmethod
-    def visitor_schema(cls) -> dict[str, Any]:
-        return spelling.VISITOR.schema()
 
     @classmethod
     async def discover(cls, target: str, options: Mapping[str, str]) -> Discovery:
