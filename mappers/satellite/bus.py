@@ -13,14 +13,17 @@ __all__ = ["Bus", "open_bus"]
 
 OnPackets = Callable[[Iterable[bytes]], None]
 """Called with all packets that came together, to be consumed; GarbageError is to come through."""
+CHUNK = 4096
+"""Bytes read at once: then it is the turn of others, however much a bus says."""
 
 
-class Bus(asyncio.Protocol):
+class Bus(asyncio.BufferedProtocol):
     """Passes packets on as they come. After garbage the connection is of no use: no packet has a mark by which
     the next one could be found."""
 
     def __init__(self, longest: int, on_packets: OnPackets) -> None:
         self._framer = Framer(longest)
+        self._space = memoryview(bytearray(CHUNK))
         self._on_packets = on_packets
         self._transport: asyncio.Transport | None = None
         self._early: bytes | None = b""
@@ -31,7 +34,7 @@ class Bus(asyncio.Protocol):
         """Pass packets on until the connection is lost; why. Those that came before have waited."""
         early, self._early = self._early, None
         if early:
-            self.data_received(early)
+            self._hear(early)
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
         return await asyncio.shield(self._lost)
@@ -50,7 +53,13 @@ class Bus(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        return self._space
+
+    def buffer_updated(self, count: int) -> None:
+        self._hear(bytes(self._space[:count]))
+
+    def _hear(self, data: bytes) -> None:
         if self._early is not None:
             self._early += data
             cast(asyncio.Transport, self._transport).pause_reading()

@@ -16,8 +16,8 @@ from mappers.serial.config import SerialConfig
 from mappers.serial.ports import device_file
 
 Received = Callable[[bytes], None]
-CHUNK = 4096
-"""Bytes read at once."""
+CHUNK = 1024
+"""Bytes read at once: then it is the turn of others, however much a line says."""
 MOST_UNSENT = 65536
 """Bytes that wait for a line that takes nothing."""
 _PARITIES = {"none": "N", "even": "E", "odd": "O", "mark": "M", "space": "S"}
@@ -119,10 +119,14 @@ class PortWire(Wire):
         self._loop.remove_writer(self._file)
 
 
-class TcpWire(Wire, asyncio.Protocol):
+class TcpWire(Wire, asyncio.BufferedProtocol):
     """A connection to a serial server."""
 
     _transport: asyncio.Transport | None = None
+
+    def __init__(self, received: Received) -> None:
+        super().__init__(received)
+        self._space = memoryview(bytearray(CHUNK))
 
     def send(self, data: bytes) -> None:
         assert self._transport is not None
@@ -137,8 +141,11 @@ class TcpWire(Wire, asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    def data_received(self, data: bytes) -> None:
-        self._received(data)
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        return self._space
+
+    def buffer_updated(self, count: int) -> None:
+        self._received(bytes(self._space[:count]))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lose(str(exc) if exc else "the serial server closed the connection")

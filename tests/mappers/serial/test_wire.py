@@ -12,7 +12,7 @@ import pytest
 
 from mappers.mapper import LinkLost
 from mappers.serial.config import SerialConfig
-from mappers.serial.wire import MOST_UNSENT, open_wire
+from mappers.serial.wire import CHUNK, MOST_UNSENT, open_wire
 from mappers.testing.side import until
 
 
@@ -111,3 +111,20 @@ async def test_a_file_that_is_no_port(tmp_path: Path) -> None:
     file.touch()
     with pytest.raises(LinkLost, match=r"Could not configure port|Inappropriate"):
         await open_wire(SerialConfig(serial_port=str(file)), bytes)
+
+
+async def test_a_flood_from_a_serial_server_comes_in_pieces_so_that_others_have_their_turn() -> None:
+    flood = bytes(range(256)) * 40
+    heard: list[bytes] = []
+
+    async def pour(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(flood)
+        writer.close()
+
+    async with await asyncio.start_server(pour, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        wire = await open_wire(SerialConfig(host="127.0.0.1", port=port), heard.append)
+        await asyncio.wait_for(wire.lost, 20)
+        wire.close()
+    assert b"".join(heard) == flood
+    assert max(map(len, heard)) <= CHUNK
