@@ -11,6 +11,10 @@ from mappers.station import Station
 
 log = logging.getLogger("mappers")
 
+MOST_TEXT = 100_000
+"""Characters of the values in one report. In JSON each may become six bytes, and a message has at most a MiB: a
+larger one would never be answered, and stand in the way of all that comes later."""
+
 
 class Health:
     """Tell it what happened: a device `answered` or was `silent`, the link was `lost`."""
@@ -31,9 +35,10 @@ class Health:
         self.worked = False
 
     def report(self, station: Station, readings: Sequence[Reading]) -> None:
-        """Pass readings on, if there are any."""
-        if readings:
-            self._side.report(station.device_id, readings)
+        """Pass readings on, if there are any: as one message, unless that would be too large for a broker."""
+        for portion in _portions(readings):
+            if portion:
+                self._side.report(station.device_id, portion)
 
     def answered(self, station: Station) -> None:
         """The device said something, if only that it will not."""
@@ -91,3 +96,19 @@ class Health:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _portions(readings: Sequence[Reading]) -> Sequence[Sequence[Reading]]:
+    """The readings in messages of bearable size; nearly always a single one."""
+    sizes = [len(reading.value or "") for reading in readings]
+    if sum(sizes) <= MOST_TEXT:
+        return [readings]
+    portions: list[list[Reading]] = [[]]
+    room = MOST_TEXT
+    for reading, size in zip(readings, sizes, strict=True):
+        if size > room:
+            portions.append([])
+            room = MOST_TEXT
+        portions[-1].append(reading)
+        room -= size
+    return portions
