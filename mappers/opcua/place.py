@@ -11,6 +11,9 @@ _NODE_ID = re.compile(
     r"(?:ns=\d{1,5};)?(?:i=\d{1,10}|s=.+|b=[A-Za-z0-9+/=]+|g=[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})",
     re.DOTALL,
 )
+_NUMBERS = re.compile(r"(?:ns=(\d+);)?(?:i=(\d+))?")
+MOST_NAMESPACE, MOST_NAMESPACE_OF_NAME, MOST_IDENTIFIER = 0xFFFF, 0x7FFF, 0xFFFF_FFFF
+"""What can be sent; the library takes the namespace of a browse name for signed."""
 _LIKE_A_NODE_ID = re.compile(r"\s*(?:ns|nsu|srv)=|[isgb]=", re.IGNORECASE)
 
 
@@ -24,8 +27,19 @@ def check(written: str) -> None:
     if is_path(written):
         if not steps(written):
             raise ValueError(f"{written!r} is an empty browse path: write names with / between them")
-    elif _NODE_ID.fullmatch(written) is None:
+        _within(written, "namespace", max(namespace for namespace, _ in steps(written)), MOST_NAMESPACE_OF_NAME)
+        return
+    if _NODE_ID.fullmatch(written) is None:
         raise ValueError(f"{written!r} is no node id: write ns=2;s=Boiler.Level, i=2258 or the like")
+    numbers = _NUMBERS.match(written)
+    assert numbers is not None
+    _within(written, "namespace", int(numbers[1] or 0), MOST_NAMESPACE)
+    _within(written, "identifier", int(numbers[2] or 0), MOST_IDENTIFIER)
+
+
+def _within(written: str, what: str, number: int, most: int) -> None:
+    if number > most:
+        raise ValueError(f"{written!r} has the {what} {number}; there are none above {most}")
 
 
 def steps(path: str) -> list[tuple[int, str]]:
