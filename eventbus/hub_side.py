@@ -289,6 +289,8 @@ class HubSide:
         held.add(address.prefix + topics.TWIN_RESULT, encode(result))
 
     def _apply(self, address: Address, update: TwinUpdate, twin: Mapping[str, MsgTwin | None], held: _Held) -> None:
+        wished = any(each is not None and each.expected and not each.actual for each in twin.values())
+        open_before = wished and self._wishes_are_open(address)
         outcome = self._keeper.update(address.subject, twin)
         held.stored.append((address, update.event_id))
         now, topic = self._keeper.now(), address.prefix + topics.TWIN_RESULT
@@ -299,10 +301,15 @@ class HubSide:
         if outcome.document:
             document = TwinDocument(update.event_id, now, outcome.document)
             held.add(address.prefix + topics.TWIN_DOCUMENT, encode(document))
-        self._add_delta(address, now, held)
+        self._add_delta(address, now, held, taken_back=open_before)
 
-    def _add_delta(self, address: Address, now: int, held: _Held) -> None:
-        delta = self._keeper.delta(address.subject)
+    def _wishes_are_open(self, address: Address) -> bool:
+        return self.serves(address.subject) and self._keeper.delta(address.subject) is not None
+
+    def _add_delta(self, address: Address, now: int, held: _Held, *, taken_back: bool) -> None:
+        """What differs. When a wish was taken back and nothing differs any more, that is told too: its mapper may
+        still be trying to fulfil it."""
+        delta = self._keeper.delta(address.subject) or (({}, {}) if taken_back else None)
         if delta:
             held.add(address.prefix + topics.TWIN_DELTA, encode(TwinDelta(_new_id(), now, *delta)))
 
@@ -317,12 +324,13 @@ class HubSide:
     def _apply_from_cloud(
         self, address: Address, event_id: str, twin: Mapping[str, MsgTwin | None], held: _Held
     ) -> None:
+        open_before = self._wishes_are_open(address)
         outcome = self._keeper.cloud_update(address.subject, twin)
         held.stored.append((address, event_id))
         now = self._keeper.now()
         if outcome.document:
             held.add(address.prefix + topics.TWIN_DOCUMENT, encode(TwinDocument(event_id, now, outcome.document)))
-        self._add_delta(address, now, held)
+        self._add_delta(address, now, held, taken_back=open_before)
 
     def _get(self, address: Address, message: Message, held: _Held) -> None:
         get = requests.decode_get(message.payload)

@@ -41,6 +41,10 @@ IMPROVED = {
     "malformed update 22": "bytes that are not UTF-8 are unreadable rather than a bad value",
     **{f"state update {n}": "an unknown state is refused, not ignored" for n in range(9, 14)},
     **{f"state update malformed {n}": "an unreadable state is refused, not ignored" for n in range(1, 6)},
+    **dict.fromkeys(
+        ("cloud_updated 9", "multi-property update 2"),
+        "a wish that is taken back is told, or a mapper would go on trying to fulfil it",
+    ),
     "cloud_updated 11": "a cloud value of the wrong type is refused, not ignored",
     "cloud_updated 18": "the reason says which rule the value breaks",
 }

@@ -197,6 +197,20 @@ async def test_a_wish_from_inside_is_told_like_any_other(tmp_path: Path, broker:
         assert "3000" in (edge.side.wish("default/pump", {"speed": "4000"}) or "")
 
 
+async def test_a_wish_that_is_taken_back_is_told_though_nothing_differs(
+    tmp_path: Path, broker: PrivateBroker
+) -> None:
+    """A mapper whose device is away would write the old one when the device is back."""
+    app = App(broker)
+    async with hub(tmp_path, broker, PUMP) as edge, app.transport:
+        app.send(update(), reports(speed="10"))
+        await app.next("update/result")
+        edge.side.wish("default/pump", {"speed": "20"})
+        assert (await app.next("update/delta"))[1]["delta"] == {"speed": "20"}
+        edge.side.wish("default/pump", {"speed": "10"})
+        assert (await app.next("update/delta"))[1]["delta"] == {}
+
+
 async def test_what_is_sent_while_the_hub_is_away_is_processed_in_order(
     tmp_path: Path, broker: PrivateBroker
 ) -> None:

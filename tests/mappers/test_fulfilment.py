@@ -202,3 +202,19 @@ async def test_a_defect_while_writing_harms_nobody(stage: Any, caplog: pytest.Lo
         assert stage.side.quality(A, "x") == "good"
     assert len(stage.world.connects) == 1
     assert caplog.text.count("Traceback") == 1
+
+
+async def test_a_wish_that_is_taken_back_is_never_written(stage: Any) -> None:
+    """Its device was away all the while; the hub says that nothing is wished any more."""
+    thing = stage.thing("a", x=10)
+    thing.silent = True
+    async with stage.run(stage.device("a", "x")):
+        await stage.until(lambda: stage.side.state_of(A) == "offline")
+        stage.side.wish(A, x="20")
+        await stage.until(lambda: thing.written)
+        stage.side.wish(A)
+        thing.written.clear()
+        thing.silent = False
+        await stage.until(lambda: stage.side.state_of(A) == "online")
+        await asyncio.sleep(0.5)
+        assert thing.written == []
