@@ -153,7 +153,7 @@ async def test_a_closed_session_is_noticed() -> None:
 async def test_the_secure_channel_is_renewed_in_time() -> None:
     with patch("mappers.opcua.session.CHANNEL_LIFETIME", 400):
         async with bed() as test:
-            proxy = test.stand._proxy
+            proxy = test.stand.wire
             connections = proxy.connections
             for number in range(2, 14):
                 await test.shows(number)
