@@ -151,13 +151,13 @@ async def test_a_closed_session_is_noticed() -> None:
 
 
 async def test_the_secure_channel_is_renewed_in_time() -> None:
-    with patch("mappers.opcua.session.CHANNEL_LIFETIME", 400):
+    with patch("mappers.opcua.session.CHANNEL_LIFETIME", 2000):
         async with bed() as test:
             proxy = test.stand.wire
             connections = proxy.connections
             for number in range(2, 14):
                 await test.shows(number)
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.3)
             assert proxy.connections == connections
             test.side.wish(test.stand.device.id, **{SETTING: "44"})
             await until(lambda: test.side.value(test.stand.device.id, SETTING) == "44")
