@@ -44,7 +44,9 @@ class Label(NamedTuple):
     spec: str = "io.twinhub.spec"
     """Hash of what it was made from: another one means to make it anew."""
     restarts: str = "io.twinhub.restarts"
-    """How often this container was made anew before."""
+    """How often this container, or sandbox, was made anew before."""
+    ending: str = "io.twinhub.ending"
+    """How this container is stopped when its manifest is gone, as JSON."""
 
 
 LABEL = Label()
@@ -182,8 +184,9 @@ class Usage(NamedTuple):
 
 class Runtime(ABC):
     """`async with` reaches the engine (and starts it, where it is ours to start) and leaves everything running at the
-    end. RuntimeUnavailable from any method: not now. All methods may be called at the same time; removing or stopping
-    what is gone is no error."""
+    end; one that was left may be entered again. RuntimeUnavailable from any method: not now. All methods may be called
+    at the same time; removing or stopping what is gone is no error. A name that is taken is refused: of two edged that
+    make the same thing, one does."""
 
     @abstractmethod
     async def __aenter__(self) -> Self: ...
@@ -202,6 +205,11 @@ class Runtime(ABC):
     @abstractmethod
     async def run_sandbox(self, plan: SandboxPlan) -> str:
         """Make a sandbox; its id."""
+
+    @abstractmethod
+    async def stop_sandbox(self, id_: str) -> None:
+        """End what still runs in it, and give back its address and ports; what was in it can still be looked at, and
+        from now on it is not ready."""
 
     @abstractmethod
     async def remove_sandbox(self, id_: str) -> None:
