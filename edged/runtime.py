@@ -184,9 +184,9 @@ class Usage(NamedTuple):
 
 class Runtime(ABC):
     """`async with` reaches the engine (and starts it, where it is ours to start) and leaves everything running at the
-    end; one that was left may be entered again. RuntimeUnavailable from any method: not now. All methods may be called
-    at the same time; removing or stopping what is gone is no error. A name that is taken is refused: of two edged that
-    make the same thing, one does."""
+    end; one that was left may be entered again. RuntimeUnavailable from any method: not now. All methods may be
+    called at the same time; removing or stopping what is gone is no error. A name that is taken is refused: of two
+    edged that make the same thing, one does."""
 
     @abstractmethod
     async def __aenter__(self) -> Self: ...
