@@ -102,12 +102,17 @@ class ContainerPlan(Struct, frozen=True, kw_only=True):
     cpu_shares: int | None = None
     user: int | None = None
     group: int | None = None
+    groups: tuple[int, ...] = ()
+    """Supplemental ones."""
     read_only_root: bool = False
     privileged: bool = False
     no_new_privileges: bool = False
     capabilities: Capabilities = Capabilities()
     tty: bool = False
     stdin: bool = False
+
+    def __repr__(self) -> str:
+        return f"ContainerPlan({self.name!r}, {self.image!r})"
 
 
 ContainerState = Literal["created", "running", "exited", "unknown"]
