@@ -89,9 +89,7 @@ class Worker:
 
     def log(self, container: str, before: int) -> Path | None:
         """The file with the output of a container, or of the one so many restarts before."""
-        attempts = {
-            attempt_of(one.labels) for one in self._engine.of(self.id).containers if name_of(one) == container
-        }
+        mine = [one for one in self._engine.of(self.id).containers if name_of(one) == container]
         wishes = (*self.wanted.init, *self.wanted.containers) if isinstance(self.wanted, PodPlan) else ()
         wish = next((one for one in wishes if one.container.name == container), None)
         restarts = max((attempt_of(one.labels) for one in mine), default=-1) - before
