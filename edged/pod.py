@@ -7,21 +7,74 @@ that mean nothing on a node of its own are taken with the one value that changes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z",
+        max_length=63,
+        description="up to 63 of the letters a to z, digits and '-', no '-' at either end",
+    ),
+]
+ObjectName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\Z",
+        max_length=200,
+        description="up to 200 of the letters a to z, digits, '-' and '.', a letter or digit at both ends",
+    ),
+]
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
+Port = PortNumber | Annotated[str, Meta(min_length=1)]
+"""A number, or the name of one of the container's ports."""
+Mode = Annotated[int, Meta(ge=0, le=0o777, description="permissions, 0 to 0777")]
+Identity = Annotated[int, Meta(ge=0, le=2**31 - 1, description="the number of a user or group")]
+_NO_WAY_UP = r"(?!(.*/)?\.\.(/|\Z))[^\x00-\x1f]*\Z"
+RelativePath = Annotated[
+    str, Meta(pattern=rf"^(?!/){_NO_WAY_UP}", max_length=4096, description="a path below the volume, without '..'")
+]
+FilePath = Annotated[
+    str,
+    Meta(
+        pattern=rf"^(?!/|\.\.){_NO_WAY_UP}",
+        min_length=1,
+        max_length=255,
+        description="a path below the volume, without '..'",
+    ),
+]
+AbsolutePath = Annotated[
+    str, Meta(pattern=rf"^/{_NO_WAY_UP}", max_length=4096, description="an absolute path, without '..'")
+]
 Seconds = Annotated[int, Meta(ge=0, le=86_400)]
 AtLeastOne = Annotated[int, Meta(ge=1, le=86_400)]
 Quantity = str | int | float
 """A Kubernetes quantity: `500m`, `64Mi`, 2; read by `quantity`."""
-EnvName = Annotated[str, Meta(pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$")]
+EnvName = Annotated[
+    str, Meta(pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*\Z", description="letters, digits, '_', '-', '.', no digit first")
+]
 
 
 class _Form(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True, omit_defaults=True):
     pass
+
+
+class Choice(_Form, frozen=True):
+    """Exactly one of some fields."""
+
+    CHOICE: ClassVar[tuple[str, ...]]
+    """Their names, as they are written in a manifest."""
+
+    def __post_init__(self) -> None:
+        names = dict(zip(self.__struct_encode_fields__, self.__struct_fields__, strict=True))
+        if sum(getattr(self, names[choice]) is not None for choice in self.CHOICE) != 1:
+            raise ValueError(f"write one of {', '.join(self.CHOICE)}")
+
+
+class _Nothing(_Form, frozen=True):
+    """`{}`, which tools write."""
 
 
 class FieldRef(_Form, frozen=True):
@@ -30,21 +83,19 @@ class FieldRef(_Form, frozen=True):
 
 
 class KeyRef(_Form, frozen=True):
-    name: str
+    name: ObjectName
     key: str
     optional: bool = False
 
 
-class ValueFrom(_Form, frozen=True):
+class ValueFrom(Choice, frozen=True):
     """One of them."""
+
+    CHOICE = ("fieldRef", "configMapKeyRef", "secretKeyRef")
 
     field_ref: FieldRef | None = None
     config_map_key_ref: KeyRef | None = None
     secret_key_ref: KeyRef | None = None
-
-    def __post_init__(self) -> None:
-        if sum(ref is not None for ref in (self.field_ref, self.config_map_key_ref, self.secret_key_ref)) != 1:
-            raise ValueError("write one of fieldRef, configMapKeyRef and secretKeyRef")
 
 
 class EnvVar(_Form, frozen=True):
@@ -54,34 +105,32 @@ class EnvVar(_Form, frozen=True):
 
 
 class ObjectRef(_Form, frozen=True):
-    name: str
+    name: ObjectName
     optional: bool = False
 
 
-class EnvFrom(_Form, frozen=True):
+class EnvFrom(Choice, frozen=True):
     """All keys of one object, after a prefix."""
+
+    CHOICE = ("configMapRef", "secretRef")
 
     prefix: str = ""
     config_map_ref: ObjectRef | None = None
     secret_ref: ObjectRef | None = None
 
-    def __post_init__(self) -> None:
-        if (self.config_map_ref is None) == (self.secret_ref is None):
-            raise ValueError("write either configMapRef or secretRef")
-
 
 class VolumeMount(_Form, frozen=True):
     name: str
-    mount_path: Annotated[str, Meta(pattern=r"^/[^:]*$")]
+    mount_path: Annotated[str, Meta(pattern=r"^/[^:\x00-\x1f]*\Z", description="an absolute path without ':'")]
     read_only: bool = False
-    sub_path: str = ""
+    sub_path: RelativePath = ""
 
 
 class VolumeDevice(_Form, frozen=True):
     """A device path of the node inside the container; the volume is a hostPath of type CharDevice or BlockDevice."""
 
     name: str
-    device_path: str
+    device_path: AbsolutePath
 
 
 class ExecAction(_Form, frozen=True):
@@ -94,7 +143,7 @@ class HttpHeader(_Form, frozen=True):
 
 
 class HttpGetAction(_Form, frozen=True):
-    port: int | str
+    port: Port
     path: str = "/"
     host: str = ""
     scheme: Literal["HTTP", "HTTPS"] = "HTTP"
@@ -102,12 +151,14 @@ class HttpGetAction(_Form, frozen=True):
 
 
 class TcpSocketAction(_Form, frozen=True):
-    port: int | str
+    port: Port
     host: str = ""
 
 
-class Probe(_Form, frozen=True):
+class Probe(Choice, frozen=True):
     """One of exec, httpGet and tcpSocket, and its timing in seconds."""
+
+    CHOICE = ("exec", "httpGet", "tcpSocket")
 
     exec: ExecAction | None = None
     http_get: HttpGetAction | None = None
@@ -119,18 +170,12 @@ class Probe(_Form, frozen=True):
     failure_threshold: Annotated[int, Meta(ge=1)] = 3
     termination_grace_period_seconds: Seconds | None = None
 
-    def __post_init__(self) -> None:
-        if sum(action is not None for action in (self.exec, self.http_get, self.tcp_socket)) != 1:
-            raise ValueError("write one of exec, httpGet and tcpSocket")
 
+class Handler(Choice, frozen=True):
+    CHOICE = ("exec", "httpGet")
 
-class Handler(_Form, frozen=True):
     exec: ExecAction | None = None
     http_get: HttpGetAction | None = None
-
-    def __post_init__(self) -> None:
-        if (self.exec is None) == (self.http_get is None):
-            raise ValueError("write either exec or httpGet")
 
 
 class Lifecycle(_Form, frozen=True):
@@ -157,25 +202,28 @@ class Capabilities(_Form, frozen=True):
 
 
 class SecurityContext(_Form, frozen=True):
-    run_as_user: int | None = None
-    run_as_group: int | None = None
+    run_as_user: Identity | None = None
+    run_as_group: Identity | None = None
     run_as_non_root: bool | None = None
     read_only_root_filesystem: bool = False
     privileged: bool = False
     allow_privilege_escalation: bool | None = None
     capabilities: Capabilities = Capabilities()
+    se_linux_options: _Nothing = _Nothing()
 
 
 class PodSecurityContext(_Form, frozen=True):
-    run_as_user: int | None = None
-    run_as_group: int | None = None
+    run_as_user: Identity | None = None
+    run_as_group: Identity | None = None
     run_as_non_root: bool | None = None
-    fs_group: int | None = None
+    fs_group: Identity | None = None
+    supplemental_groups: tuple[Identity, ...] = ()
+    se_linux_options: _Nothing = _Nothing()
 
 
 class Container(_Form, frozen=True):
     name: Name
-    image: Annotated[str, Meta(min_length=1)]
+    image: Annotated[str, Meta(pattern=r"^[^\s]+\Z", description="the name of an image")]
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     """Left out: Always for the tag `latest` or none, else IfNotPresent."""
     command: tuple[str, ...] = ()
@@ -194,55 +242,52 @@ class Container(_Form, frozen=True):
     security_context: SecurityContext = SecurityContext()
     stdin: bool = False
     tty: bool = False
-    termination_message_path: str = "/dev/termination-log"
-    termination_message_policy: Literal["File", "FallbackToLogsOnError"] = "File"
+    # what tools write, and what has no other meaning here
+    termination_message_path: Literal["/dev/termination-log"] = "/dev/termination-log"
+    termination_message_policy: Literal["File"] = "File"
 
 
 class KeyToPath(_Form, frozen=True):
     key: str
-    path: str
-    mode: int | None = None
+    path: FilePath
+    mode: Mode | None = None
 
 
 class EmptyDir(_Form, frozen=True):
     medium: Literal["", "Memory"] = ""
-    size_limit: Quantity | None = None
 
 
 class HostPath(_Form, frozen=True):
-    path: Annotated[str, Meta(pattern="^/")]
+    path: AbsolutePath
     type: Literal[
         "", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"
     ] = ""
 
 
 class ConfigMapVolume(_Form, frozen=True):
-    name: str
+    name: ObjectName
     items: tuple[KeyToPath, ...] = ()
-    default_mode: int = 0o644
+    default_mode: Mode = 0o644
     optional: bool = False
 
 
 class SecretVolume(_Form, frozen=True):
-    secret_name: str
+    secret_name: ObjectName
     items: tuple[KeyToPath, ...] = ()
-    default_mode: int = 0o644
+    default_mode: Mode = 0o644
     optional: bool = False
 
 
-class Volume(_Form, frozen=True):
+class Volume(Choice, frozen=True):
     """A name and one source."""
+
+    CHOICE = ("emptyDir", "hostPath", "configMap", "secret")
 
     name: Name
     empty_dir: EmptyDir | None = None
     host_path: HostPath | None = None
     config_map: ConfigMapVolume | None = None
     secret: SecretVolume | None = None
-
-    def __post_init__(self) -> None:
-        sources = (self.empty_dir, self.host_path, self.config_map, self.secret)
-        if sum(source is not None for source in sources) != 1:
-            raise ValueError("write one of emptyDir, hostPath, configMap and secret")
 
 
 class PodSpec(_Form, frozen=True):
@@ -253,7 +298,7 @@ class PodSpec(_Form, frozen=True):
     termination_grace_period_seconds: Seconds = 30
     node_name: str = ""
     """Left out: the node in whose folder the manifest lies."""
-    hostname: str = ""
+    hostname: Name | Literal[""] = ""
     host_network: bool = False
     security_context: PodSecurityContext = PodSecurityContext()
     # what tools write, and what has no other meaning here
@@ -264,11 +309,15 @@ class PodSpec(_Form, frozen=True):
 
 
 class Metadata(_Form, frozen=True):
-    name: Annotated[str, Meta(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=200)]
+    name: ObjectName
     namespace: Name = "default"
-    uid: str = ""
+    uid: Annotated[
+        str, Meta(pattern=r"^([a-zA-Z0-9][-a-zA-Z0-9]*)?\Z", max_length=64, description="letters, digits and '-'")
+    ] = ""
+    """Left out: one that is made of node and id, so always the same."""
     labels: Mapping[str, str] = {}
     annotations: Mapping[str, str] = {}
+    # what tools write
     creation_timestamp: str | None = None
     resource_version: str = ""
     generation: int = 0
