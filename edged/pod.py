@@ -321,6 +321,10 @@ class Metadata(_Form, frozen=True):
     creation_timestamp: str | None = None
     resource_version: str = ""
     generation: int = 0
+    generate_name: str = ""
+    self_link: str = ""
+    managed_fields: tuple[Mapping[str, Any], ...] = ()
+    owner_references: tuple[Mapping[str, Any], ...] = ()
 
 
 class Pod(_Form, frozen=True):
