@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 Phase = Literal["Pending", "Running", "Succeeded", "Failed", "Unknown"]
 ConditionType = Literal["PodScheduled", "Initialized", "ContainersReady", "Ready"]
@@ -43,8 +43,8 @@ class ContainerState(Struct, frozen=True, omit_defaults=True):
 class ContainerStatus(Struct, frozen=True, rename="camel", kw_only=True):
     name: str
     image: str
-    image_id: str = ""
-    container_id: str = ""
+    image_id: str = field(default="", name="imageID")
+    container_id: str = field(default="", name="containerID")
     """`<runtime>://<id>`."""
     ready: bool
     started: bool
@@ -66,8 +66,8 @@ class PodStatus(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults
     reason: str = ""
     """Why the whole pod is as it is: Unschedulable, DeviceAbsent, Stopped …; empty = nothing special."""
     message: str = ""
-    host_ip: str = ""
-    pod_ip: str = ""
+    host_ip: str = field(default="", name="hostIP")
+    pod_ip: str = field(default="", name="podIP")
     start_time: str = ""
     conditions: tuple[Condition, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
