@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 Name = Annotated[
     str,
@@ -191,7 +191,7 @@ class Resources(_Form, frozen=True):
 class ContainerPort(_Form, frozen=True):
     container_port: PortNumber
     host_port: PortNumber | None = None
-    host_ip: str = ""
+    host_ip: str = field(default="", name="hostIP")
     name: str = ""
     protocol: Literal["TCP", "UDP"] = "TCP"
 
