@@ -67,6 +67,8 @@ class PodPlan(NamedTuple):
     init: tuple[ContainerWish, ...]
     """Run one after the other, to the end, before `containers`."""
     containers: tuple[ContainerWish, ...]
+    files: str = ""
+    """What its volumes show, as a digest: with another one they are to be prepared anew."""
 
     def sandbox_attempt(self, restarts: int) -> SandboxPlan:
         """The plan of the sandbox after so many others."""
