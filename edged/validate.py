@@ -200,6 +200,8 @@ def _security(container: Container, spec: PodSpec) -> Iterator[Finding]:
     if non_root and not user:
         message = "runAsNonRoot needs runAsUser here, because images are not looked into"
         yield Finding(("securityContext",), message, "add runAsUser with a number above 0")
+    if user is None and (own.run_as_group is not None or of_pod.run_as_group is not None):
+        yield Finding(("securityContext",), "runAsGroup needs runAsUser", "add runAsUser")
     if own.privileged and own.allow_privilege_escalation is False:
         path = ("securityContext", "allowPrivilegeEscalation")
         yield Finding(path, "a privileged container cannot be kept from it", "remove one of the two")

@@ -178,6 +178,7 @@ WRONG = [
     (pod_with(", resources: {limits: {memory: 1Mi}, requests: {memory: 2Mi}}"), "this is more than the limit"),
     (pod_with(", resources: {limits: {nvidia.com/gpu: 1}}"), 'resources.limits["nvidia.com/gpu"]'),
     (pod_with(", securityContext: {runAsNonRoot: true}"), "runAsNonRoot needs runAsUser"),
+    (pod_with(", securityContext: {runAsGroup: 5}"), "runAsGroup needs runAsUser; add runAsUser"),
     (pod_with(", securityContext: {seccompProfile: {type: Unconfined}}"), "seccompProfile: this field of Kubernetes"),
     (pod_with(", securityContext: {seLinuxOptions: {level: s0}}"), "seLinuxOptions.level: this key is not known"),
     (pod_with(", securityContext: {capabilities: {add: [net admin]}}"), "add[0]: 'net admin' is no capability"),
