@@ -99,9 +99,12 @@ class Edged:
     def apply(self, pods: Mapping[str, Pod], planner: Planner) -> None:
         """From now on these are declared, by their ids, and no others; what did not change is not disturbed. Before
         the first call nothing on the engine is touched."""
+        left = set() if self._planner else set(planner.left())
         self._pods, self._planner = dict(pods), planner
         for pod_id in {*self._pods, *self._workers, *self._engine.pods()}:
             self._rewish(pod_id)
+        for pod_id in left - self._workers.keys():
+            self._begin(pod_id)
 
     def override(self, pod_id: str, override: Override) -> None:
         """This is wished of a pod beside its manifest, in place of what was before."""
@@ -154,11 +157,15 @@ class Edged:
             wanted = self._wish(pod_id, self._planner)
             if wanted is None and self._engine.of(pod_id) == Sight():
                 return
-            worker = self._workers[pod_id] = Worker(pod_id, self._node, self._engine, self._prepare, self._report)
-            self._start(self._look_after(worker), f"pod {pod_id}")
+            worker = self._begin(pod_id)
         worker.want(self._wish(pod_id, self._planner))
         if self._engine.absence:
             worker.lose_sight(self._engine.absence)
+
+    def _begin(self, pod_id: str) -> Worker:
+        worker = self._workers[pod_id] = Worker(pod_id, self._node, self._engine, self._prepare, self._report)
+        self._start(self._look_after(worker), f"pod {pod_id}")
+        return worker
 
     def _rewish_bound(self, device_id: str) -> None:
         for pod_id, pod in self._pods.items():

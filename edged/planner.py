@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 from edged.places import Room
 from edged.plan import NodeFacts, plan
@@ -36,3 +37,7 @@ class NodePlanner:
     async def forget(self, pod_id: str) -> None:
         """Remove all files of a pod that is gone."""
         await asyncio.to_thread(self._volumes.forget, pod_id)
+
+    def left(self) -> Collection[str]:
+        """The ids of all pods that have files, those of former runs too."""
+        return self._volumes.left()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from edged.live_files import publish
@@ -57,6 +57,11 @@ class Volumes:
         """Remove all files of a pod that is gone. OSError: some are left."""
         for root in filter(None, self._room):
             _remove(root / pod_id)
+
+    def left(self) -> Collection[str]:
+        """The ids of all pods that have files."""
+        pods = (pod for root in self._room if root for pod in root.glob("*/*"))
+        return {f"{pod.parent.name}/{pod.name}" for pod in pods}
 
     def _remove_former(self, root: Path, pod_id: str, uid: str) -> None:
         for former in (root / pod_id).glob("*"):

@@ -3,7 +3,7 @@ makes anew."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -128,4 +128,8 @@ class Planner(Protocol):
 
     async def forget(self, pod_id: str) -> None:
         """Remove all files of a pod that is gone."""
+        ...
+
+    def left(self) -> Collection[str]:
+        """The ids of all pods that have files, those of former runs too."""
         ...
