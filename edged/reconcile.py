@@ -108,9 +108,9 @@ def _replace_pod(plan: PodPlan, sight: Sight, outlook: Outlook) -> _Step | None:
 def _end_leftovers(plan: PodPlan, sight: Sight, outlook: Outlook) -> _Step | None:
     """Containers without their sandbox, in a dead one, of no name that is wanted, or of which the engine knows no
     more what they do."""
-    dead = sight.inside({one.id for one in outlook.view.dead})
     useless = sight.strays() + [one for one in sight.containers if name_of(one) not in outlook.wishes]
-    if stop := _stop(((one, STOPPING) for one in dict.fromkeys(dead + useless) if one.state == "running"), plan.pod):
+    leftovers = {one.id: one for one in useless + sight.inside({one.id for one in outlook.view.dead})}
+    if stop := _stop(((one, STOPPING) for one in leftovers.values() if one.state == "running"), plan.pod):
         return stop
     lost = [one for one in sight.containers if one.state == "unknown"]
     ids = tuple(dict.fromkeys(one.id for one in useless + lost))
