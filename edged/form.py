@@ -94,9 +94,13 @@ def _tidied(data: Any, schema: Any) -> Any:
         return {key: _tidied(_octal(key, value), known.get(key, others)) for key, value in kept.items()}
     if isinstance(data, list):
         return [_tidied(item, schema.get("items")) for item in data]
-    if isinstance(data, float) and data.is_integer() and schema.get("type") == "integer":
+    if isinstance(data, float) and data.is_integer() and _wants_whole(schema):
         return int(data)
     return data
+
+
+def _wants_whole(schema: Mapping[str, Any]) -> bool:
+    return any(branch.get("type") == "integer" for branch in schema.get("anyOf", (schema,)))
 
 
 def _octal(key: str, value: Any) -> Any:

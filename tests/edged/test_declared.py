@@ -80,6 +80,16 @@ def test_a_folder_of_pods_is_read(tmp_path: Path) -> None:
     assert declared.sources.secrets.keys() == {"plant/door"}
 
 
+def test_a_whole_number_may_be_written_as_a_fraction(tmp_path: Path) -> None:
+    probe = "livenessProbe: {tcpSocket: {port: 80.0}, periodSeconds: 5.0}, resources: {limits: {cpu: 2.0}}"
+    pod = read(tmp_path, pod_with(f", {probe}")).pods["default/a"]
+    found = pod.spec.containers[0].liveness_probe
+    assert found is not None
+    assert found.period_seconds == 5
+    assert found.tcp_socket is not None
+    assert isinstance(found.tcp_socket.port, int)
+
+
 def test_nobody_sees_a_secret(tmp_path: Path) -> None:
     declared = read(tmp_path, GOOD)
     assert "1234" not in repr(declared)
