@@ -70,6 +70,7 @@ class Edged:
             node,
             self._seen,
             self._away,
+            self._back,
             relist=settings.relist,
             parallel=settings.parallel,
             host_ip=settings.host_ip,
@@ -202,6 +203,10 @@ class Edged:
     def _away(self, error: RuntimeUnavailable) -> None:
         for worker in self._workers.values():
             worker.lose_sight(error)
+
+    def _back(self) -> None:
+        for worker in self._workers.values():
+            worker.wake()
 
     async def _look_after(self, worker: Worker) -> None:
         while True:

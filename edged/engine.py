@@ -38,14 +38,15 @@ class Engine:
         node: str,
         seen: Callable[[frozenset[str]], None],
         gone: Callable[[RuntimeUnavailable], None],
+        back: Callable[[], None],
         *,
         relist: float,
         parallel: int,
         host_ip: str,
     ) -> None:
-        """`seen` is told which pods look otherwise than before, `gone` that the engine does not answer. `relist`:
-        seconds after which it is looked at even if nothing is said to have changed. `parallel`: how many pods may
-        be worked on at the same time."""
+        """`seen` is told which pods look otherwise than before, `gone` that the engine does not answer, `back` that
+        it does again. `relist`: seconds after which it is looked at even if nothing is said to have changed.
+        `parallel`: how many pods may be worked on at the same time."""
         self.runtime = runtime
         self.images = Images(runtime)
         self.turns = asyncio.Semaphore(parallel)
@@ -55,6 +56,7 @@ class Engine:
         """Why it cannot be reached at present."""
         self._lookout = Lookout(runtime, node, seen)
         self._gone = gone
+        self._returned = back
         self._relist = relist
         self._host_ip = host_ip
         self._there = asyncio.Event()
@@ -125,6 +127,7 @@ class Engine:
             logger.info("%s %s is back", self.info.name, self.info.version)
         self.absence = None
         self._there.set()
+        self._returned()
 
     def _away(self, error: RuntimeUnavailable) -> None:
         if self.absence is None:
