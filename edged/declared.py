@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import binascii
-import re
-from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from device_models import Problem
-from device_models.advice import Finding
 from device_models.manifest import Manifest
 from device_models.problem import Path, Report, nearest, suggestion
-from edged import validate
+from edged import sources, validate
 from edged.form import Form
 from edged.pod import Pod
-from edged.sources import LARGEST, ConfigMap, ConfigMapManifest, Secret, SecretManifest, Sources
+from edged.sources import ConfigMap, ConfigMapManifest, Secret, SecretManifest, Sources
 
 __all__ = ["DeclaredPods", "PodReader"]
 
 _FORMS = {"Pod": Form(Pod), "ConfigMap": Form(ConfigMapManifest), "Secret": Form(SecretManifest)}
 _KUBERNETES = {"PodTemplate", "Service"}
 """Kinds of Kubernetes' v1 whose names are like those."""
-_FILE = re.compile(r"(?!\.\.)(?!\.\Z)[-._a-zA-Z0-9]{1,253}")
 
 
 class DeclaredPods(NamedTuple):
@@ -103,8 +98,9 @@ class PodReader:
         return first is manifest
 
     def _keep(self, manifest: Manifest) -> None:
+        typed: Pod | ConfigMapManifest | SecretManifest
         typed = msgspec.convert(manifest.data, _FORMS[manifest.kind].kind)
-        findings = tuple(validate.findings(typed) if isinstance(typed, Pod) else _of_data(typed))
+        findings = tuple(validate.findings(typed) if isinstance(typed, Pod) else sources.findings(typed))
         manifest.tell(findings, self._report)
         id_ = f"{manifest.namespace}/{manifest.name}"
         if findings:
@@ -112,11 +108,9 @@ class PodReader:
         elif isinstance(typed, Pod):
             self._pods[id_] = typed
         elif isinstance(typed, ConfigMapManifest):
-            self._config_maps[id_] = ConfigMap(typed.data, _decoded(typed.binary_data))
+            self._config_maps[id_] = typed.read()
         else:
-            assert isinstance(typed, SecretManifest)
-            texts = {key: text.encode() for key, text in typed.string_data.items()}
-            self._secrets[id_] = Secret(_decoded(typed.data) | texts)
+            self._secrets[id_] = typed.read()
 
     def _remark_absence(self, manifest: Manifest, path: Path, kind: str, name: str, report: Report) -> None:
         """Not an error: it may come from somewhere else, and the pod waits for it."""
@@ -154,43 +148,3 @@ def _nodes(node: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list | tuple) else ()
     for key, item in items:
         yield from _nodes(item, (*path, key))
-
-
-def _of_data(manifest: ConfigMapManifest | SecretManifest) -> Iterator[Finding]:
-    """What is wrong with keys and values. Values are not shown."""
-    plain, coded = _parts(manifest)
-    for part, values in (plain, coded):
-        for key in values:
-            if not _FILE.fullmatch(key):
-                advice = "write letters, digits, '-', '_' and '.', no '..' in front"
-                yield Finding((part, key), "this cannot be the name of a file", advice)
-    for key, text in coded[1].items():
-        if _bytes(text) is None:
-            advice = f"write it under {plain[0]}, as it is" if plain[0] != "data" else "encode it"
-            yield Finding((coded[0], key), "the value is not base64", advice)
-    if isinstance(manifest, ConfigMapManifest):
-        for key in plain[1].keys() & coded[1].keys():
-            yield Finding((coded[0], key), f"the key is in {plain[0]} as well", "remove one of the two")
-    if sum(map(len, (*plain[1].values(), *coded[1].values()))) > LARGEST * 4 / 3:
-        yield Finding((), f"it has more than {LARGEST:,} bytes", "split it into several")
-
-
-def _parts(
-    manifest: ConfigMapManifest | SecretManifest,
-) -> tuple[tuple[str, Mapping[str, str]], tuple[str, Mapping[str, str]]]:
-    """The part that is written as text, and the one in base64."""
-    if isinstance(manifest, ConfigMapManifest):
-        return ("data", manifest.data), ("binaryData", manifest.binary_data)
-    return ("stringData", manifest.string_data), ("data", manifest.data)
-
-
-def _decoded(values: Mapping[str, str]) -> dict[str, bytes]:
-    return {key: found for key, text in values.items() if (found := _bytes(text)) is not None}
-
-
-def _bytes(text: str) -> bytes | None:
-    """Base64, in one line or several."""
-    try:
-        return b64decode(re.sub(r"[\r\n]", "", text), validate=True)
-    except (binascii.Error, ValueError):
-        return None

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import fields, replace
 
 from edged.environment import Environment, expanded
 from edged.places import Places, Room
@@ -188,4 +188,14 @@ def _capabilities(declared: Capabilities) -> Capabilities:
 
 
 def _hash(*made_from: object) -> str:
-    return hashlib.blake2b(msgspec.json.encode(made_from, order="deterministic"), digest_size=8).hexdigest()
+    """Of what is said: a field that a later version adds changes nothing while it has its default."""
+    return hashlib.blake2b(msgspec.json.encode(_said(made_from), order="deterministic"), digest_size=8).hexdigest()
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_said(one) for one in value]
+    if not isinstance(value, msgspec.Struct):
+        return value
+    said = ((field.name, getattr(value, field.name), field.default) for field in fields(value))
+    return {name: _said(one) for name, one, default in said if one != default}

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import socket
 import stat
 from pathlib import Path
@@ -79,42 +78,6 @@ def test_items_choose_keys_paths_and_modes(volumes: Volumes, room: Room) -> None
     directory = place(room, one)
     assert shown(directory) == {"deep/er/h": b"80", "deep/l": b"5"}
     assert (mode(directory / "deep/er/h"), mode(directory / "deep/l")) == (0o640, 0o400)
-
-
-def test_files_follow_an_edit_at_once(volumes: Volumes, room: Room) -> None:
-    one = pod(LEVEL_MAP)
-    volumes.prepare(one, "u", SOURCES)
-    directory = place(room, one)
-    with (directory / "high").open() as before:
-        inode, data = directory.stat().st_ino, (directory / "..data").readlink()
-        volumes.prepare(one, "u", Sources({"default/levels": ConfigMap({"high": "90", "new": "1"})}))
-        assert shown(directory) == {"high": b"90", "new": b"1"}
-        assert directory.stat().st_ino == inode
-        assert before.read() == "80"
-    assert (directory / "..data").readlink() != data
-    assert len([entry for entry in directory.iterdir() if entry.name.startswith("..")]) == 2
-
-
-def test_without_an_edit_nothing_is_written(volumes: Volumes, room: Room) -> None:
-    one = pod(LEVEL_MAP, fsGroup=os.getgid())
-    volumes.prepare(one, "u", SOURCES)
-    before = (place(room, one) / "..data").readlink()
-    volumes.prepare(one, "u", SOURCES)
-    assert (place(room, one) / "..data").readlink() == before
-
-
-def test_what_was_left_half_written_is_mended(volumes: Volumes, room: Room) -> None:
-    one = pod(LEVEL_MAP)
-    volumes.prepare(one, "u", SOURCES)
-    directory = place(room, one)
-    (directory / "..half").mkdir()
-    (directory / "..data_next").symlink_to("..half")
-    (directory / "high").unlink()
-    (directory / "gone").symlink_to("..data/gone")
-    volumes.prepare(one, "u", SOURCES)
-    assert shown(directory) == {"high": b"80", "low": b"5"}
-    assert {entry.name for entry in directory.iterdir() if entry.is_symlink()} == {"..data", "high", "low"}
-    assert not (directory / "..half").exists()
 
 
 def test_secrets_lie_in_memory_where_nobody_else_looks(volumes: Volumes, room: Room) -> None:
@@ -240,18 +203,3 @@ def test_no_link_leads_out_of_a_volume(volumes: Volumes, room: Room, target: str
     (place(room, one) / "loop").symlink_to(target)
     with pytest.raises(CannotPlan):
         volumes.prepare(one, "u", SOURCES)
-
-
-def test_what_cannot_be_written_leaves_what_was_there(volumes: Volumes, room: Room) -> None:
-    one = pod(LEVEL_MAP)
-    volumes.prepare(one, "u", SOURCES)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
-        with pytest.raises(CannotPlan, match="File too large"):
-            volumes.prepare(one, "u", Sources({"default/levels": ConfigMap({"high": "90"})}))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert shown(place(room, one)) == {"high": b"80", "low": b"5"}
-    volumes.prepare(one, "u", SOURCES)
-    assert len([entry for entry in place(room, one).iterdir() if entry.name.startswith("..")]) == 2
