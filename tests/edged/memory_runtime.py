@@ -319,7 +319,11 @@ class MemoryRuntime(Runtime):
             return await self.engine.execute(made, command)
 
     async def usage(self, id_: str) -> Usage:
-        return await self._call("usage", lambda: Usage(0.0, 0) if self.engine.get(id_) else Usage(0.0, 0))
+        def use() -> Usage:
+            self.engine.get(id_)
+            return Usage(0.0, 0)
+
+        return await self._call("usage", use)
 
     async def changes(self) -> AsyncIterator[None]:
         event = asyncio.Event()

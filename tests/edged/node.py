@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from memory_runtime import MemoryEngine, MemoryRuntime
@@ -99,7 +99,7 @@ class Node:
         self._settings = EdgedSettings(**settings)
         self._directory = directory
 
-    async def __aenter__(self) -> Node:
+    async def __aenter__(self) -> Self:
         await self.begin()
         return self
 

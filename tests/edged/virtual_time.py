@@ -44,7 +44,7 @@ class _AtOnce(ThreadPoolExecutor):
         future: Future[T] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is the future's
             future.set_exception(error)
         return future
 
