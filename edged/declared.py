@@ -10,14 +10,21 @@ import msgspec
 from device_models import Problem
 from device_models.manifest import Manifest
 from device_models.problem import Path, Report, nearest, suggestion
-from edged import sources, validate
+from edged import deployment, sources, validate
 from edged.form import Form
 from edged.pod import Pod
 from edged.sources import ConfigMap, ConfigMapManifest, Secret, SecretManifest, Sources
 
 __all__ = ["DeclaredPods", "PodReader"]
 
-_FORMS = {"Pod": Form(Pod), "ConfigMap": Form(ConfigMapManifest), "Secret": Form(SecretManifest)}
+_FORMS = {
+    "Pod": Form(Pod),
+    "ConfigMap": Form(ConfigMapManifest),
+    "Secret": Form(SecretManifest),
+    deployment.KIND: Form(deployment.Deployment),
+}
+_V1 = ("Pod", "ConfigMap", "Secret")
+_VERSIONS = {**dict.fromkeys(_V1, "v1"), deployment.KIND: deployment.VERSION}
 _KUBERNETES = {"PodTemplate", "Service"}
 """Kinds of Kubernetes' v1 whose names are like those."""
 
@@ -50,13 +57,14 @@ class PodReader:
         self._secrets: dict[str, Secret] = {}
 
     def take(self, document: Manifest) -> bool:
-        """Read a document that is a Pod, ConfigMap or Secret, or was meant to be one; False: it is something else."""
+        """Read a Pod, ConfigMap, Secret or Deployment, or what was meant to be one; False: it is something else."""
         version, kind = document.data["apiVersion"], document.kind
-        if kind in _FORMS and version == "v1":
+        if version == _VERSIONS.get(kind):
             self._read(document)
-        elif kind in _FORMS:
-            self._report.error(document.locate(("apiVersion",)), f"'{version}' has no {kind}", "write v1")
-        elif version == "v1" and kind not in _KUBERNETES and (meant := nearest(kind, _FORMS)):
+        elif kind in _VERSIONS:
+            advice = f"write {_VERSIONS[kind]}"
+            self._report.error(document.locate(("apiVersion",)), f"'{version}' has no {kind}", advice)
+        elif version == "v1" and kind not in _KUBERNETES and (meant := nearest(kind, _V1)):
             self._report.error(
                 document.locate(("kind",)), f"there is no kind '{kind}' in v1", f"did you mean {meant}?"
             )
@@ -81,7 +89,10 @@ class PodReader:
             self._refuse(document)
             return
         manifest = document.moved(data, {})
-        if self._is_first(manifest):
+        if manifest.kind == deployment.KIND:
+            if pod := deployment.pod_of(manifest):
+                self._read(pod)
+        elif self._is_first(manifest):
             self._keep(manifest)
 
     def _refuse(self, document: Manifest) -> None:
