@@ -1,0 +1,141 @@
+"""libpod's REST interface: one call each, bounded in time; what goes wrong comes out in edged's words."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from aiohttp import ClientConnectionError, ClientError, ClientResponse, ClientSession, ClientTimeout, UnixConnector
+
+from edged.runtime import NoSuchThing, RuntimeRefused, RuntimeUnavailable
+
+__all__ = ["Answer", "Api"]
+
+PREFIX = "http://podman/v4.0.0/libpod"
+"""The oldest version that has all that is asked here; newer services speak it too."""
+OLDEST = 4
+TIMEOUT = 60.0
+"""Seconds for a call that has nothing to wait for."""
+CONNECTIONS = 16
+MOST_ANSWER = 64 * 1024 * 1024
+"""Bytes."""
+_ABSENT = ("no such", "image not known", "no pod with name or id", "no container with name or id")
+
+
+class Answer(NamedTuple):
+    status: int
+    body: bytes
+
+    def json(self) -> Any:
+        """RuntimeUnavailable: it is none."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            raise RuntimeUnavailable("podman's service answered something that is not JSON") from None
+
+
+class Api:
+    """A connection to the service at `socket`. `ensure` is asked when nobody listens there: once it returns the call
+    is made again, since nothing of it was sent."""
+
+    def __init__(self, socket: Path, ensure: Callable[[], Awaitable[None]]) -> None:
+        connector = UnixConnector(str(socket), limit=CONNECTIONS)
+        self._session = ClientSession(connector=connector, timeout=ClientTimeout(total=None))
+        self._streams = ClientSession(connector=UnixConnector(str(socket)), timeout=ClientTimeout(total=None))
+        self._socket = socket
+        self._ensure = ensure
+
+    async def close(self) -> None:
+        await self._session.close()
+        await self._streams.close()
+
+    async def version(self) -> str:
+        """The service's. RuntimeUnavailable: it is too old."""
+        async with asyncio.timeout(TIMEOUT), self.stream("GET", "/_ping") as response:
+            version = response.headers.get("Libpod-Api-Version", "0")
+        if int(version.partition(".")[0] or 0) < OLDEST:
+            raise RuntimeUnavailable(f"podman {version} at {self._socket} is too old: {OLDEST}.0 or newer is needed")
+        return version
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        refused: str = "",
+        within: float = TIMEOUT,
+        **body: Any,
+    ) -> Answer:
+        """NoSuchThing; RuntimeRefused with the reason `refused`; RuntimeUnavailable, also after `within` seconds."""
+        try:
+            async with asyncio.timeout(within), self._open(self._session, method, path, query, body) as response:
+                answer = Answer(response.status, await _read(response))
+        except TimeoutError:
+            raise RuntimeUnavailable(f"podman's service did not answer within {within:.0f} s") from None
+        if answer.status >= 400:
+            raise _refusal(answer, refused)
+        return answer
+
+    @asynccontextmanager
+    async def stream(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, *, refused: str = "", **body: Any
+    ) -> AsyncIterator[ClientResponse]:
+        """An answer to be read bit by bit, which may have no end: the caller limits size and time."""
+        async with self._open(self._streams, method, path, query, body) as response:
+            if response.status >= 400:
+                raise _refusal(Answer(response.status, await _read(response)), refused)
+            yield response
+
+    @asynccontextmanager
+    async def _open(
+        self, session: ClientSession, method: str, path: str, query: Mapping[str, str] | None, body: Mapping[str, Any]
+    ) -> AsyncIterator[ClientResponse]:
+        try:
+            async with await self._request(session, method, path, query, body) as response:
+                yield response
+        except (ClientError, OSError) as error:
+            raise RuntimeUnavailable(f"podman's service at {self._socket} broke off: {_words(error)}") from None
+
+    async def _request(
+        self, session: ClientSession, method: str, path: str, query: Mapping[str, str] | None, body: Mapping[str, Any]
+    ) -> ClientResponse:
+        try:
+            return await session.request(method, PREFIX + path, params=query, **body)
+        except (ClientConnectionError, OSError) as error:
+            if not isinstance(error, OSError) or error.errno is None:
+                raise
+            await self._ensure()
+            return await session.request(method, PREFIX + path, params=query, **body)
+
+
+async def _read(response: ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MOST_ANSWER:
+            raise RuntimeUnavailable(f"podman's service answered more than {MOST_ANSWER} bytes")
+    return bytes(body)
+
+
+def _refusal(answer: Answer, reason: str) -> RuntimeRefused:
+    message = _message(answer)
+    absent = answer.status == 404 or any(word in message.lower() for word in _ABSENT)
+    return NoSuchThing(reason, message) if absent else RuntimeRefused(reason, message)
+
+
+def _message(answer: Answer) -> str:
+    try:
+        body = json.loads(answer.body)
+        text = body.get("message") or "; ".join(body.get("Errs") or ())
+    except (ValueError, AttributeError):
+        text = ""
+    return str(text or f"podman refused with status {answer.status}").strip()[:1000]
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
