@@ -13,6 +13,8 @@ from device_models.load import load
 from device_models.manifest import Manifest
 from device_models.problem import Problem, Report
 from device_models.protocols import ProtocolSchema
+from edged import node_twin, pod_twin
+from edged.declared import DeclaredPods, PodReader
 from mappers.configuration import ConfigurationError, ConfigurationErrors
 from mappers.protocols import PROTOCOLS
 from mappers.runner import links
@@ -20,6 +22,9 @@ from twinhub.errors import CommandError
 from twinhub.settings import settings_problems
 
 __all__ = ["Manifests", "good_devices", "mapper_errors", "protocol_schemas", "read_manifests"]
+
+
+_RESERVED = (pod_twin.PREFIX, node_twin.PREFIX)
 
 
 class Manifests(NamedTuple):
@@ -30,6 +35,8 @@ class Manifests(NamedTuple):
     problems: tuple[Problem, ...] = ()
     documents: Mapping[str, Mapping[str, Any]] | None = None
     """All there are, as v1beta1 objects by `<Kind>/<namespace>/<name>`; None = not known."""
+    pods: DeclaredPods = DeclaredPods()
+    """With what they refer to; those of other nodes too."""
 
     @property
     def errors(self) -> list[Problem]:
@@ -42,14 +49,18 @@ class Manifests(NamedTuple):
 
 def read_manifests(path: Path) -> Manifests:
     """Read a file or a folder, its settings included; what is wrong is in `problems`, all at once."""
-    declared = load(path, protocol_schemas())
+    reader = PodReader()
+    declared = load(path, protocol_schemas(), others=reader.take)
+    pods = reader.declared()
     errors = mapper_errors(declared.devices.values())
-    places = _declared_devices(path) if errors else {}
+    reserved = [id_ for id_, device in declared.devices.items() if device.name.startswith(_RESERVED)]
+    places = _declared_devices(path) if errors or reserved else {}
     problems = [_problem(error, places[error.device_id]) for error in errors]
-    wrong = {error.device_id for error in errors}
+    problems += [_is_reserved(places[id_]) for id_ in reserved]
+    wrong = {error.device_id for error in errors} | set(reserved)
     devices = tuple(device for device_id, device in declared.devices.items() if device_id not in wrong)
-    found = tuple(sorted((*declared.problems, *problems, *settings_problems(path))))
-    return Manifests(devices, found, declared.documents)
+    found = tuple(sorted((*declared.problems, *pods.problems, *problems, *settings_problems(path))))
+    return Manifests(devices, found, declared.documents, pods._replace(problems=()))
 
 
 def protocol_schemas() -> Mapping[str, ProtocolSchema]:
@@ -97,6 +108,13 @@ def _declared_devices(path: Path) -> dict[str, Manifest]:
         for manifest in manifests_of(Manifest(document.data, str(document.file), document.locate), nobody)
         if manifest.kind == DEVICE
     }
+
+
+def _is_reserved(manifest: Manifest) -> Problem:
+    file, line, _ = manifest.locate(("metadata", "name"))
+    kept = " and ".join(f"'{prefix}'" for prefix in _RESERVED)
+    message = f"the name '{manifest.name}' is that of a twin which the hub makes itself"
+    return Problem(file, line, "metadata.name", message, f"choose one that does not begin with {kept}")
 
 
 def _problem(error: ConfigurationError, manifest: Manifest) -> Problem:
