@@ -49,7 +49,7 @@ def _ordered(things: list[Thing]) -> tuple[Thing, ...]:
 def attempt_of(labels: Mapping[str, str]) -> int:
     """How often it was made anew before, as it says itself."""
     text = labels.get(LABEL.restarts, "")
-    return int(text) if text.isdecimal() else 0
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
 def name_of(container: FoundContainer) -> str:
