@@ -107,6 +107,23 @@ def test_a_directory_of_somebody_else_is_not_used(tmp_path: Path) -> None:
     assert list((tmp_path / "theirs").iterdir()) == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_a_directory_that_somebody_else_made_before_is_not_used(tmp_path: Path, room: Room) -> None:
+    assert room.memory
+    room.memory.mkdir()
+    os.chown(room.memory, 12345, -1)
+    with pytest.raises(CannotPlan, match="belongs to somebody else"):
+        Volumes(room).prepare(pod(DOOR), "u", SOURCES)
+    assert list(room.memory.iterdir()) == []
+
+
+def test_a_directory_that_others_can_enter_is_closed(volumes: Volumes, room: Room) -> None:
+    assert room.memory
+    room.memory.mkdir(mode=0o755)
+    volumes.prepare(pod(DOOR), "u", SOURCES)
+    assert mode(room.memory) == 0o700
+
+
 def test_each_edged_has_room_of_its_own(tmp_path: Path) -> None:
     assert room_in(tmp_path / "a", tmp_path).memory != room_in(tmp_path / "b", tmp_path).memory
 
@@ -145,8 +162,10 @@ def test_an_empty_dir_outlives_containers_and_not_its_pod(volumes: Volumes, room
     directory = place(room, one)
     assert mode(directory) == 0o777
     (directory / "file").write_text("kept")
+    directory.chmod(0o750)
     volumes.prepare(one, "u", SOURCES)
     assert shown(directory) == {"file": b"kept"}
+    assert mode(directory) == 0o750
     volumes.prepare(one, "v", SOURCES)
     assert not directory.exists()
     assert shown(place(room, one, "v")) == {}
