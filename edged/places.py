@@ -12,6 +12,7 @@ from edged.pod import Volume
 __all__ = ["Places", "Room", "room_in"]
 
 _TMPFS = Path("/dev/shm")  # noqa: S108 - what is made in it is for its owner alone
+_KINDS = ("config-map", "empty-dir", "memory", "secret")
 
 
 class Places(NamedTuple):
@@ -31,6 +32,11 @@ class Places(NamedTuple):
         if volume.empty_dir and volume.empty_dir.medium == "Memory":
             return (self.memory or self.disk) / "memory" / volume.name
         return self.disk / "empty-dir" / volume.name
+
+    def made(self) -> set[Path]:
+        """The volumes that were made here, on behalf of a manifest as it is or as it was."""
+        roots = [root for root in (self.disk, self.memory) if root]
+        return {place for root in roots for kind in _KINDS for place in (root / kind).glob("*")}
 
     def log(self, container: str) -> Path:
         """A file in a directory of its own."""

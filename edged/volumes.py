@@ -39,13 +39,15 @@ class Volumes:
         self._room = room
 
     def prepare(self, pod: Pod, uid: str, sources: Sources) -> None:
-        """Bring about all volumes of a pod, or bring them up to date; what a former pod of this name left is removed.
-        CannotPlan FailedMount: it cannot be."""
+        """Bring about all volumes of a pod, or bring them up to date; what a former pod of this name left, or
+        a former manifest, is removed. CannotPlan FailedMount: it cannot be."""
         places = self._room.of(pod.id, uid)
         try:
             for root in filter(None, self._room):
                 _private(root)
                 self._remove_former(root, pod.id, uid)
+            for former in places.made() - {places.volume(volume) for volume in pod.spec.volumes}:
+                _remove(former)
             for volume in pod.spec.volumes:
                 _bring_about(volume, pod, places, sources)
             for container in (*pod.spec.init_containers, *pod.spec.containers):

@@ -57,6 +57,14 @@ def test_another_mode_is_an_edit(tmp_path: Path) -> None:
     assert seen(tmp_path) == {"a": File(b"1", 0o600)}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to any group")
+def test_a_group_may_read_all(tmp_path: Path) -> None:
+    publish(tmp_path, ONE, 12345)
+    publish(tmp_path, ONE, 54321)
+    assert {(tmp_path / name).stat().st_gid for name in ONE} == {54321}
+    assert seen(tmp_path)["deep/er/low"].mode == 0o440
+
+
 def test_what_was_left_half_written_is_mended(tmp_path: Path) -> None:
     publish(tmp_path, ONE)
     (tmp_path / "..half").mkdir()

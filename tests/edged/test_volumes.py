@@ -181,6 +181,14 @@ def test_nothing_is_left_of_a_pod_that_is_gone(volumes: Volumes, room: Room) -> 
     assert volumes.left() == {"default/b"}
 
 
+def test_a_volume_that_is_declared_no_more_goes(volumes: Volumes, room: Room) -> None:
+    secret, levels = pod(DOOR), pod(LEVEL_MAP)
+    volumes.prepare(secret, "u", SOURCES)
+    volumes.prepare(levels, "u", SOURCES)
+    assert not place(room, secret).exists()
+    assert place(room, levels).exists()
+
+
 def test_a_group_may_read_and_write(volumes: Volumes, room: Room) -> None:
     group = os.getgid()
     empty = pod({"emptyDir": {}}, fsGroup=group)
