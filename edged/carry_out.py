@@ -92,6 +92,8 @@ class CarryingOut:
             await self._prepare()
         except CannotPlan as error:
             raise self._refusal("create", error.reason, str(error)) from None
+        except OSError as error:
+            raise self._refusal("create", "FailedMount", f"the files of its volumes: {error}") from None
 
     async def _image(self, action: Run) -> None:
         container = action.wish.container
@@ -105,11 +107,13 @@ class CarryingOut:
 
     async def _create(self, action: Run) -> str:
         plan = action.wish.attempt(action.restarts, action.ending)
-        await asyncio.to_thread(_place_log, Path(plan.log_path), action.restarts)
         try:
+            await asyncio.to_thread(_place_log, Path(plan.log_path), action.restarts)
             id_ = await self._runtime.create(action.sandbox, plan)
         except RuntimeRefused as error:
             raise self._failed("create", error, "CreateContainerError") from None
+        except OSError as error:
+            raise self._refusal("create", "CreateContainerError", f"the directory of its log: {error}") from None
         self._say(Happening("Normal", "Created", f"Created container {action.wish.container.name}"))
         return id_
 

@@ -194,8 +194,9 @@ class Worker:
         """What is in volumes follows an edit while containers run."""
         try:
             await self._files()
-        except CannotPlan as error:
-            self._say(Happening("Warning", error.reason, str(error)))
+        except (CannotPlan, OSError) as error:
+            reason = error.reason if isinstance(error, CannotPlan) else "FailedMount"
+            self._say(Happening("Warning", reason, str(error)))
 
     def _report(self, status: PodStatus) -> None:
         if status == self.status:

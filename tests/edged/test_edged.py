@@ -492,6 +492,19 @@ def test_a_program_that_was_removed_under_never_is_not_run_again(tell: Callable[
     tell(story)
 
 
+def test_a_disk_that_cannot_be_written_is_told(tell: Callable[..., None], tmp_path: Path) -> None:
+    async def story(node: Node) -> None:
+        blocked = tmp_path / "pods"
+        blocked.write_text("not a directory")
+        node.apply(pod())
+        await reason(node, "CreateContainerError")
+        assert "the directory of its log" in waiting(node).message
+        blocked.unlink()
+        await node.ready(within=15)
+
+    tell(story)
+
+
 def test_two_of_them_do_not_share_a_directory(tmp_path: Path) -> None:
     async def story() -> None:
         async with Node(tmp_path) as node:
