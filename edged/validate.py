@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from device_models.advice import Finding
-from device_models.problem import Path, suggestion
+from device_models.problem import Path, nearest, suggestion
 from edged.pod import DEVICE_ANNOTATION, Container, Pod, PodSpec, Probe, SecurityContext, Volume
 from edged.quantity import amount
 
@@ -41,7 +41,13 @@ def _all(spec: PodSpec) -> Iterator[tuple[Path, Container]]:
 
 
 def _device(pod: Pod) -> Iterator[Finding]:
-    device = pod.metadata.annotations.get(DEVICE_ANNOTATION)
+    annotations = pod.metadata.annotations
+    for name in annotations.keys() - {DEVICE_ANNOTATION}:
+        prefix, _, word = DEVICE_ANNOTATION.partition("/")
+        if name.startswith(f"{prefix}/") and nearest(name.removeprefix(f"{prefix}/"), (word,)):
+            path = ("metadata", "annotations", name)
+            yield Finding(path, "this annotation binds to no device", f"did you mean {DEVICE_ANNOTATION}?")
+    device = annotations.get(DEVICE_ANNOTATION)
     if device is not None and not _DEVICE_ID.fullmatch(device):
         path = ("metadata", "annotations", DEVICE_ANNOTATION)
         yield Finding(path, f"'{device}' is no device", "write <namespace>/<name>")
@@ -50,7 +56,7 @@ def _device(pod: Pod) -> Iterator[Finding]:
 def _twice(path: Path, names: Iterable[str], what: str, key: str = "name") -> Iterator[Finding]:
     seen: set[str] = set()
     for index, name in enumerate(names):
-        if name in seen:
+        if name and name in seen:
             yield Finding((*path, index, key), f"there are two {what}s '{name}'", "rename or remove one of them")
         seen.add(name)
 
@@ -134,7 +140,7 @@ def _is_device(volume: Volume) -> bool:
 
 
 def _ports(container: Container, _: PodSpec) -> Iterator[Finding]:
-    yield from _twice(("ports",), [port.name for port in container.ports if port.name], "port")
+    yield from _twice(("ports",), [port.name for port in container.ports], "port")
     for key, probe in _probes(container).items():
         if probe is None:
             continue

@@ -9,6 +9,11 @@ from edged.declared import DeclaredPods
 
 WRONG = [
     (
+        pod_with(", ports: [{containerPort: 1}, {containerPort: 2, name: a}, {containerPort: 3, name: a}]"),
+        "ports[2].name: there are two ports 'a'",
+    ),
+    (pod_with("", "", ", annotations: {twinhub.io/devcie: a/b}"), "did you mean twinhub.io/device?"),
+    (
         pod_with(", env: [{name: A, value: x, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]"),
         "exclude each other",
     ),
@@ -45,6 +50,11 @@ def test_what_is_wrong_is_told(text: str, words: str, tmp_path: Path) -> None:
     declared = read(tmp_path, text)
     assert [problem for problem in map(str, declared.problems) if words in problem], told(declared)
     assert declared._replace(problems=()) == DeclaredPods()
+
+
+def test_other_annotations_are_nobodys_business(tmp_path: Path) -> None:
+    metadata = ", annotations: {twinhub.io/declared-by: edge-1, example.com/devices: x, note: y}"
+    assert told(read(tmp_path, pod_with("", "", metadata))) == []
 
 
 FIELD = "spec.containers[0].env[0].valueFrom.fieldRef.fieldPath"
