@@ -72,7 +72,8 @@ def test_what_was_meant_to_be_a_pod_is_told(text: str, words: str, tmp_path: Pat
 
 
 def test_what_is_declared_twice_is_named(tmp_path: Path) -> None:
-    declared = read(tmp_path, pod_with(), pod_with())
+    declared = read(tmp_path, pod_with(), pod_with().replace("image: i", "image: other"))
+    assert declared.pods["default/a"].spec.containers[0].image == "i"
     assert told(declared) == [
         f"1.yaml:3: metadata.name: Pod default/a is declared twice; rename it here or in {tmp_path}/0.yaml:3"
     ]

@@ -10,13 +10,13 @@ from edged.sources import LARGEST
 
 WRONG = [
     ("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {k: 5}}", "data.k: the value is not text"),
-    ("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {../k: x}}", "cannot be the name of a file"),
+    ("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {..k: x}}", "cannot be the name of a file"),
     (
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {k: a}, binaryData: {k: YQ==}}",
         "in data as well",
     ),
     ("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, spec: {}}", "spec: this key is not known here"),
-    ("{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {k: hunter2!}}", "data.k: the value is not base64"),
+    ("{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {k: hunter22!}}", "data.k: the value is not base64"),
     ("{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: {k: 271828}}", "the value is not text"),
 ]
 
