@@ -101,11 +101,8 @@ class PodmanRuntime(Runtime):
         return id_
 
     async def stop_sandbox(self, id_: str) -> None:
-        pod = await self._pod(id_)
-        inside = [one["Id"] for one in pod.get("Containers") or () if one["Id"] != pod["InfraContainerID"]]
-        await asyncio.gather(*(self.stop(one, 0) for one in inside))
-        if pod.get("InfraContainerID"):
-            await self.stop(pod["InfraContainerID"], 0)
+        inside = (await self._pod(id_)).get("Containers") or ()
+        await asyncio.gather(*(self.stop(one["Id"], 0) for one in inside))
 
     async def remove_sandbox(self, id_: str) -> None:
         await self.stop_sandbox(id_)
@@ -128,8 +125,8 @@ class PodmanRuntime(Runtime):
         await _though_gone(self._api.call("POST", f"/containers/{id_}/stop", query, within=within))
 
     async def remove(self, id_: str) -> None:
-        await self.stop(id_, 0)
-        await _though_gone(self._api.call("DELETE", f"/containers/{id_}", {"force": "true", "v": "true"}))
+        query = {"force": "true", "timeout": "0", "v": "true"}
+        await _though_gone(self._api.call("DELETE", f"/containers/{id_}", query))
 
     async def images(self) -> Sequence[Image]:
         return [lists.image(one) for one in (await self._api.call("GET", "/images/json")).json() or ()]

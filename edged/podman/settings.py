@@ -12,9 +12,9 @@ __all__ = ["containers_conf", "service_environment"]
 
 PODMANS_LIMIT = 1_048_576
 """Open files and processes that podman asks for when it is told nothing (RLIMIT_NOFILE, RLIMIT_NPROC)."""
-EXEC_REMEMBERED = 20
-"""Seconds for which podman keeps the end of a command in a container, and a process for it. It would be 300, and
-probes run such commands for ever."""
+EXEC_REMEMBERED = 2
+"""Seconds for which podman keeps the end of a command in a container, and a process for it, which delays the removal
+of its pod by some seconds. It would be 300, and probes run such commands for ever."""
 _CAP_SYS_RESOURCE = 24
 _ADMINISTRATORS = Path("/etc/containers/containers.conf")
 
