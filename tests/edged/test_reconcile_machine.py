@@ -23,6 +23,7 @@ from memory_runtime import Made, MemoryEngine
 from node import Node, container, pod
 from virtual_time import VirtualTimeLoop
 
+from edged.edged import _restarted
 from edged.pod import Pod
 from edged.runtime import LABEL
 from edged.wanted import Override
@@ -214,17 +215,17 @@ class Reconciling(RuleBasedStateMachine):
         return (
             sorted(one for one in lasting if one not in passing) == sorted(expected)
             and known <= self.desired.keys() - self.stopped
-            and all(self.images_match(made) for made in self.engine.running())
+            and all(self.as_planned(made) for made in self.engine.running())
             and all(self.tells(name) for name in self.desired)
         )
 
-    def images_match(self, made: Made) -> bool:
-        wanted = {one.name: one for one in self.desired[owner(made)].spec.containers}
-        return name_of(made) not in wanted or made.plan.labels[LABEL.spec] in {
-            wish.hash
-            for wish in self.node.planner.plan(self.desired[owner(made)], None).containers
-            if wish.container.name == name_of(made)
-        }
+    def as_planned(self, made: Made) -> bool:
+        """It, and its sandbox, are made from what is wanted now."""
+        name = owner(made)
+        plan = _restarted(self.node.planner.plan(self.desired[name], None), str(self.tokens.get(name, "")))
+        hashes = {wish.container.name: wish.hash for wish in (*plan.init, *plan.containers)}
+        whole = self.engine.sandboxes[made.sandbox].plan.labels[LABEL.spec] == plan.hash
+        return whole and made.plan.labels[LABEL.spec] == hashes.get(name_of(made))
 
     def tells(self, name: str) -> bool:
         status = self.node.edged.status(f"default/{name}")
