@@ -85,6 +85,7 @@ class _Plan:
             labels=labels,
             host_network=spec.host_network,
             ports=ports,
+            privileged=any(one.security_context.privileged for one in (*spec.init_containers, *spec.containers)),
         )
 
     def _wish(self, container: Container) -> ContainerWish:

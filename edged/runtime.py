@@ -76,6 +76,8 @@ class SandboxPlan(Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str]
     host_network: bool = False
     ports: tuple[PublishedPort, ...] = ()
+    privileged: bool = False
+    """One of its containers will be: some engines want to know beforehand."""
 
 
 class ContainerPlan(Struct, frozen=True, kw_only=True):

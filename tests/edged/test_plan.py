@@ -119,6 +119,11 @@ def test_a_sandbox_is_planned() -> None:
     assert planned(metadata__name="a" * 62 + ".b").sandbox.hostname == "a" * 62
 
 
+def test_a_sandbox_is_privileged_when_one_of_its_containers_is() -> None:
+    assert not planned().sandbox.privileged
+    assert planned(spec__containers__0__securityContext={"privileged": True}).sandbox.privileged
+
+
 @pytest.mark.parametrize(
     ("limits", "requests", "shares"),
     [({}, {}, None), ({"cpu": 2}, {}, 2048), ({}, {"cpu": "1m"}, 2), ({"cpu": 9999}, {}, 262_144)],
