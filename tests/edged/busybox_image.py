@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 NAME = "localhost/busybox:1"
@@ -22,10 +23,10 @@ def busybox() -> str | None:
     return shutil.which("busybox")
 
 
-def docker_archive(path: Path, name: str = NAME) -> Path:
+def docker_archive(path: Path, name: str = NAME, entrypoint: Sequence[str] = ()) -> Path:
     """The image as `docker save` writes it."""
     layer = plain(path.with_suffix(".layer")).read_bytes()
-    config = _config(layer)
+    config = _config(layer, entrypoint)
     manifest = [{"Config": f"{_sha(config)}.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
     files = {f"{_sha(config)}.json": config, "layer.tar": layer, "manifest.json": json.dumps(manifest).encode()}
     return _tar(path, files)
@@ -70,12 +71,13 @@ def plain(path: Path) -> Path:
     return path
 
 
-def _config(layer: bytes) -> bytes:
+def _config(layer: bytes, entrypoint: Sequence[str] = ()) -> bytes:
+    program = {"Entrypoint": list(entrypoint)} if entrypoint else {"Cmd": ["/bin/sh", "-c", "echo by itself"]}
     config = {
         "architecture": "amd64",
         "os": "linux",
         "created": "2020-01-01T00:00:00Z",
-        "config": {"Env": ["PATH=/bin", "MADE=here"], "Cmd": ["/bin/sh", "-c", "echo by itself"], "WorkingDir": "/"},
+        "config": {"Env": ["PATH=/bin", "MADE=here"], "WorkingDir": "/", **program},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{_sha(layer)}"]},
         "history": [{"created": "2020-01-01T00:00:00Z", "created_by": "busybox"}],
     }
