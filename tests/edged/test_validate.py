@@ -52,6 +52,11 @@ def test_what_is_wrong_is_told(text: str, words: str, tmp_path: Path) -> None:
     assert declared._replace(problems=()) == DeclaredPods()
 
 
+def test_one_port_may_be_of_two_protocols(tmp_path: Path) -> None:
+    ports = ", ports: [{containerPort: 5, hostPort: 5}, {containerPort: 5, hostPort: 5, protocol: UDP}]"
+    assert told(read(tmp_path, pod_with(ports))) == []
+
+
 def test_other_annotations_are_nobodys_business(tmp_path: Path) -> None:
     metadata = ", annotations: {twinhub.io/declared-by: edge-1, example.com/devices: x, note: y}"
     assert told(read(tmp_path, pod_with("", "", metadata))) == []
