@@ -61,8 +61,11 @@ class PodmanRuntime(Runtime):
             from edged.podman.api import Api  # noqa: PLC0415 - needs the extra, which may not be there
         except ImportError:
             raise RuntimeUnavailable("pods on podman need one thing more: pip install 'twinhub[podman]'") from None
-        socket = self._socket or await _listening()
-        api = Api(socket, _absent(socket)) if socket else Api(self._service.socket, self._service.ensure)
+        if socket := self._socket or await _listening():
+            api = Api(socket, _absent(socket))
+        else:
+            await self._service.ensure()
+            api = Api(self._service.socket, self._service.ensure)
         try:
             await api.version()
         except BaseException:

@@ -16,7 +16,6 @@ from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from select import select
 
 from edged.podman.settings import service_environment
 from edged.runtime import RuntimeUnavailable
@@ -45,21 +44,21 @@ class Service:
         self.socket = self.directory / "podman.sock"
         self._log = self.directory / "podman.log"
         self._starting = asyncio.Lock()
-        self._started = False
-        self._failure: RuntimeUnavailable | None = None
+        self._reached = False
+        self._failure = ""
         self._failed = 0.0
 
     async def ensure(self) -> None:
         """Returns when it listens, started if need be. RuntimeUnavailable says why it does not."""
         async with self._starting:
             if self._failure and time.monotonic() < self._failed + PAUSE:
-                raise self._failure
+                raise RuntimeUnavailable(self._failure)
             try:
                 await self._ensure()
             except RuntimeUnavailable as failure:
-                self._failure, self._failed = failure, time.monotonic()
+                self._failure, self._failed = str(failure), time.monotonic()
                 raise
-            self._failure = None
+            self._failure, self._reached = "", True
 
     async def _ensure(self) -> None:
         if await answers(self.socket):
@@ -75,7 +74,7 @@ class Service:
         podman = shutil.which("podman")
         if podman is None:
             raise RuntimeUnavailable("podman is not installed: `apt-get install podman runc netavark catatonit`")
-        if self._started:
+        if self._reached:
             logger.warning("podman's service has ended; starting it again")
         program = (podman, "--log-level=error", "system", "service", f"--time={IDLE}", f"unix://{self.socket}")
         self._log.write_bytes(b"")
@@ -84,22 +83,19 @@ class Service:
             "/bin/sh", "-c", _BEHIND, "sh", *program, env=environment, stdout=PIPE, start_new_session=True
         )
         output, _ = await shell.communicate()
-        await self._until_it_answers(os.pidfd_open(int(output)))
-        self._started = True
+        await self._until_it_answers(int(output))
 
-    async def _until_it_answers(self, process: int) -> None:
+    async def _until_it_answers(self, pid: int) -> None:
         try:
             async with asyncio.timeout(START_TIMEOUT):
                 while not await answers(self.socket):
-                    if _ended(process):
+                    if _ended(pid):
                         raise RuntimeUnavailable(f"podman's service does not start: {self._last_words()}")
                     await asyncio.sleep(0.02)
         except TimeoutError:
             raise RuntimeUnavailable(
                 f"podman's service does not answer after {START_TIMEOUT:.0f} s: {self._last_words()}"
             ) from None
-        finally:
-            os.close(process)
 
     def _last_words(self) -> str:
         with suppress(OSError):
@@ -130,5 +126,10 @@ def _only_one(path: Path) -> Iterator[None]:
         yield
 
 
-def _ended(process: int) -> bool:
-    return bool(select([process], [], [], 0)[0])
+def _ended(pid: int) -> bool:
+    """Also when nobody took notice of its end: some containers' first process does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+    return stat.rpartition(")")[2].split()[0] == "Z"

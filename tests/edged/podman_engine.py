@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -43,6 +44,9 @@ class PodmanEngine:
     async def kill(self) -> None:
         if pid := self.pid():
             os.kill(pid, signal.SIGKILL)
+            async with asyncio.timeout(LIMIT):
+                while self.pid() == pid:
+                    await asyncio.sleep(0.02)
 
     async def revive(self) -> None:
         """Who speaks to it next starts it."""
