@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import resource
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -99,15 +100,14 @@ def test_no_reader_ever_sees_half_of_an_edit(tmp_path: Path) -> None:
 
     def read() -> None:
         while not done.is_set():
-            try:
+            with suppress(FileNotFoundError):  # a set that went meanwhile is opened anew
                 directory = os.open(tmp_path / "..data", os.O_RDONLY)
-                pair = [Path(f"/proc/self/fd/{directory}", name).read_bytes() for name in ("a", "b")]
-            except FileNotFoundError:
-                continue  # a set that went meanwhile: the reader opens it anew
-            finally:
-                os.close(directory)
-            if pair[0] != pair[1]:
-                torn.append((pair[0], pair[1]))
+                try:
+                    one, other = (Path(f"/proc/self/fd/{directory}", name).read_bytes() for name in ("a", "b"))
+                finally:
+                    os.close(directory)
+                if one != other:
+                    torn.append((one, other))
 
     reader = threading.Thread(target=read)
     reader.start()
