@@ -82,7 +82,9 @@ class Service:
         shell = await asyncio.create_subprocess_exec(
             "/bin/sh", "-c", _BEHIND, "sh", *program, env=environment, stdout=PIPE, start_new_session=True
         )
-        output, _ = await shell.communicate()
+        assert shell.stdout
+        output = await shell.stdout.readline()  # not to its end: under uvloop the service inherits the pipe as well
+        await shell.wait()
         await self._until_it_answers(int(output))
 
     async def _until_it_answers(self, pid: int) -> None:
