@@ -12,6 +12,7 @@ import shutil
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -30,6 +31,10 @@ HOST = "host"
 MOST_BYTES = 16 << 30
 """Of one image, unpacked."""
 MOST_JSON = 4 << 20
+WHITE_OUT = ".wh."
+"""Begins the name of a file that takes away the one of the same name in the layers below."""
+OPAQUE = ".wh..wh..opq"
+"""Takes away all that the layers below have in its directory."""
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386"}
 
 
@@ -45,6 +50,30 @@ class Config(Struct, frozen=True, rename="pascal"):
 
 class _Described(Struct, frozen=True):
     config: Config | None = None
+
+
+class _Platform(Struct, frozen=True):
+    architecture: str = ""
+
+
+class _Descriptor(Struct, frozen=True):
+    digest: str
+    annotations: Mapping[str, str] = {}
+    platform: _Platform = _Platform()
+
+
+class _Manifest(Struct, frozen=True):
+    """Of an image, or a list of such."""
+
+    manifests: tuple[_Descriptor, ...] = ()
+    config: _Descriptor | None = None
+    layers: tuple[_Descriptor, ...] = ()
+
+
+class _Docker(Struct, frozen=True, rename="pascal"):
+    config: str
+    layers: tuple[str, ...]
+    repo_tags: tuple[str, ...] | None = None
 
 
 class Stored(Struct, frozen=True):
@@ -100,7 +129,7 @@ class Images:
         try:
             with tarfile.open(archive) as tar:
                 return [name for image in _read(tar, Path(archive)) for name in self._keep(tar, Path(archive), image)]
-        except (OSError, tarfile.TarError, EOFError, DecodeError, LookupError, TypeError, ValueError) as error:
+        except (OSError, EOFError, tarfile.TarError, LookupError, ValueError, RecursionError) as error:
             raise RuntimeRefused("ErrImagePull", f"{archive} cannot be loaded: {error}") from error
 
     def _stored(self, digest: str) -> Stored | None:
@@ -143,12 +172,12 @@ class Images:
 def _read(tar: tarfile.TarFile, archive: Path) -> Iterator[_Read]:
     names = set(tar.getnames())
     if "index.json" in names and "oci-layout" in names:
-        for entry in _json(tar, "index.json")["manifests"]:
-            yield _oci(tar, entry, _names_of(entry.get("annotations", {})))
+        for entry in json.decode(_bytes(tar, "index.json"), type=_Manifest).manifests:
+            yield _oci(tar, entry, _names_of(entry.annotations))
     elif "manifest.json" in names:
-        for one in _json(tar, "manifest.json"):
-            config = _bytes(tar, one["Config"])
-            yield _Read(one["RepoTags"] or (), hashlib.sha256(config).hexdigest(), _config(config), one["Layers"])
+        for one in json.decode(_bytes(tar, "manifest.json"), type=tuple[_Docker, ...]):
+            config = _bytes(tar, one.config)
+            yield _Read(one.repo_tags or (), hashlib.sha256(config).hexdigest(), _config(config), one.layers)
     elif names & {"bin", "./bin", "usr", "./usr", "etc", "./etc"}:
         with archive.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -157,16 +186,18 @@ def _read(tar: tarfile.TarFile, archive: Path) -> Iterator[_Read]:
         raise ValueError("neither a docker archive nor an OCI archive nor a root file system")
 
 
-def _oci(tar: tarfile.TarFile, entry: Mapping[str, Any], names: Sequence[str]) -> _Read:
-    manifest = _json(tar, _blob(tar, entry["digest"]))
-    if "manifests" in manifest:
+def _oci(tar: tarfile.TarFile, entry: _Descriptor, names: Sequence[str]) -> _Read:
+    manifest = json.decode(_bytes(tar, _blob(tar, entry.digest)), type=_Manifest)
+    if manifest.manifests:
         machine = MACHINES.get(platform.machine(), platform.machine())
-        fitting = [one for one in manifest["manifests"] if one.get("platform", {}).get("architecture") == machine]
+        fitting = [one for one in manifest.manifests if one.platform.architecture == machine]
         if not fitting:
             raise ValueError(f"it has nothing for this machine ({machine})")
         return _oci(tar, fitting[0], names)
-    config = _bytes(tar, _blob(tar, manifest["config"]["digest"]))
-    layers = [_blob(tar, layer["digest"]) for layer in manifest["layers"]]
+    if not manifest.config:
+        raise ValueError(f"{entry.digest} has no configuration")
+    config = _bytes(tar, _blob(tar, manifest.config.digest))
+    layers = [_blob(tar, layer.digest) for layer in manifest.layers]
     return _Read(names, hashlib.sha256(config).hexdigest(), _config(config), layers)
 
 
@@ -199,10 +230,6 @@ def _bytes(tar: tarfile.TarFile, name: str) -> bytes:
     return content
 
 
-def _json(tar: tarfile.TarFile, name: str) -> Any:
-    return json.decode(_bytes(tar, name))
-
-
 def _config(content: bytes) -> Config:
     return json.decode(content, type=_Described).config or Config()
 
@@ -211,33 +238,45 @@ def _lay(layer: tarfile.TarFile, root: Path) -> int:
     """Put one layer over those below; its bytes."""
     members = layer.getmembers()
     for member in members:
-        if member.name.rpartition("/")[2].startswith(".wh."):
+        if member.name.rpartition("/")[2].startswith(WHITE_OUT):
             _white_out(root, member.name)
-    layer.extractall(root, members, numeric_owner=True, filter=_placed)  # noqa: S202 - `_placed` looks at each
+    layer.extraction_filter = lambda member, _: member  # `_placed` looks at each, on Pythons without filters too
+    layer.extractall(root, _placed(members, root.resolve()), numeric_owner=True)  # noqa: S202
     return sum(member.size for member in members)
 
 
-def _placed(member: tarfile.TarInfo, root: str) -> tarfile.TarInfo | None:
-    """Safe to put there: nothing goes outside, and no file is written through a link of a layer below."""
-    if member.isdev() or member.name.rpartition("/")[2].startswith(".wh."):
-        return None
-    checked = tarfile.tar_filter(member, root)
-    target = Path(root, checked.name)
-    if os.path.lexists(target) and not (member.isdir() and target.is_dir()):
-        _delete(target)
-    return checked.replace(mode=member.mode, deep=False)
+def _placed(members: Sequence[tarfile.TarInfo], root: Path) -> Iterator[tarfile.TarInfo]:
+    """Each in turn, made safe to put there: nothing goes outside, and no file is written through a link of a layer
+    below. Devices are left out: a container has its own."""
+    for original in members:
+        if original.isdev() or original.name.rpartition("/")[2].startswith(WHITE_OUT):
+            continue
+        member = copy(original)
+        target = _inside(root, member.name)
+        member.name = str(target.relative_to(root))
+        if member.islnk():
+            member.linkname = str(_inside(root, member.linkname).relative_to(root))
+        if os.path.lexists(target) and not (member.isdir() and target.is_dir()):
+            _delete(target)
+        yield member
+
+
+def _inside(root: Path, name: str) -> Path:
+    """Where it goes, with the links on the way resolved. ValueError: not into the image."""
+    path = root / name.lstrip("/")
+    place = path.parent.resolve() / path.name if path != root else root
+    if not place.is_relative_to(root) or path.name == "..":
+        raise ValueError(f"{name} is outside the image")
+    return place
 
 
 def _white_out(root: Path, name: str) -> None:
-    parent, _, file = name.rpartition("/")
-    directory = (root / parent.lstrip("/")).resolve()
-    if not directory.is_relative_to(root.resolve()):
-        raise ValueError(f"{name} is outside the image")
-    if file == ".wh..wh..opq":
-        for one in directory.iterdir() if directory.is_dir() else ():
+    place = _inside(root.resolve(), name)
+    if place.name == OPAQUE:
+        for one in place.parent.iterdir() if place.parent.is_dir() else ():
             _delete(one)
     else:
-        _delete(directory / file.removeprefix(".wh."))
+        _delete(_inside(root.resolve(), str(Path(name).with_name(place.name.removeprefix(WHITE_OUT)))))
 
 
 def _delete(path: Path) -> None:

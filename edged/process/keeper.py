@@ -25,6 +25,7 @@ __all__ = ["keep", "run_inside"]
 
 OK = b"ok"
 TAKEN = "it was started before"
+MOST_FILES = 65_536
 LAST_BREATH = 10.0
 """Seconds to wait for what was killed to be gone."""
 
@@ -36,6 +37,7 @@ def keep() -> None:
     if os.fork():
         os._exit(0)
     os.setsid()
+    os.closerange(3, MOST_FILES)  # under uvloop we inherit copies of these pipes, and who asks waits for their end
     os.chdir("/")
     kernel.adopt_orphans()
     try:
@@ -159,6 +161,7 @@ class Keeper:
                 while data := os.read(descriptor, 65_536):
                     self._log.write(stream.feed(data, stamp(time.time_ns())))
             self._log.write(stream.end(stamp(time.time_ns())))
+        self._log.close()
 
     def _say(self, status: int) -> None:
         code = status if status >= 0 else 128 - status

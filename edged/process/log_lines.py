@@ -81,3 +81,7 @@ class Log:
         self._file.close()
         self._file = self._path.open("ab", buffering=0)
         self._size = 0
+
+    def close(self) -> None:
+        """It has its last line."""
+        self._file.close()

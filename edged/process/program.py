@@ -100,6 +100,15 @@ def _change_directory(program: Program) -> None:
 
 
 def _identify(program: Program) -> None:
+    try:
+        _take_user(program)
+    except PermissionError as error:
+        raise OSError(
+            error.errno, f"{error.strerror}: to be user {program.user} with groups {[*program.groups]}"
+        ) from None
+
+
+def _take_user(program: Program) -> None:
     if program.groups:
         os.setgroups(program.groups)
     if not program.user:

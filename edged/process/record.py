@@ -12,9 +12,10 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 __all__ = ["Ended", "Started", "alive", "begin", "end", "ended", "ring", "send", "started", "write"]
 
@@ -35,6 +36,9 @@ class Ended(NamedTuple):
     at: float
     exit_code: int
     reason: str
+
+
+Record = TypeVar("Record", Started, Ended)
 
 
 def begin(room: Path, program: int) -> int | None:
@@ -64,14 +68,12 @@ def end(room: Path, exit_code: int, reason: str) -> None:
 
 def started(room: Path) -> Started | None:
     """None: it was not."""
-    fields = _read(room / "started")
-    return Started(**fields) if fields else None
+    return _read(room / "started", Started)
 
 
 def ended(room: Path) -> Ended | None:
     """None: nothing is written of it."""
-    fields = _read(room / "ended")
-    return Ended(**fields) if fields else None
+    return _read(room / "ended", Ended)
 
 
 def alive(room: Path) -> bool:
@@ -118,7 +120,7 @@ def write(path: Path, content: bytes) -> None:
     beside.rename(path)
 
 
-def _read(path: Path) -> Any:
-    with suppress(OSError, ValueError):
-        return json.loads(path.read_bytes())
+def _read(path: Path, kind: Callable[..., Record]) -> Record | None:
+    with suppress(OSError, ValueError, TypeError):
+        return kind(**json.loads(path.read_bytes()))
     return None
