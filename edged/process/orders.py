@@ -117,9 +117,11 @@ def _argv(plan: ContainerPlan, image: Stored) -> tuple[str, ...]:
 
 
 def _environment(plan: ContainerPlan, image: Stored) -> dict[str, str]:
-    path = PATH if image.root else os.environ.get("PATH", PATH)
+    kept = {"PATH": PATH, "HOME": "/root" if _user(plan, image) in ("", "0", "root") else "/"}
+    if not image.root:
+        kept |= {name: os.environ[name] for name in kept.keys() & os.environ.keys()}
     pairs = (entry.partition("=") for entry in image.config.env or ())
-    return {"PATH": path, **{name: value for name, _, value in pairs}, **plan.env}
+    return {**kept, **{name: value for name, _, value in pairs}, **plan.env}
 
 
 def _user(plan: ContainerPlan, image: Stored) -> str:
