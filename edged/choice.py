@@ -56,9 +56,9 @@ def _runtime(name: str, directory: Path) -> Runtime:
         case "cri":
             from edged.cri import CriRuntime  # noqa: PLC0415
 
-            return CriRuntime()
+            return CriRuntime(directory / "cri")
         case "process":
-            from edged.process import ProcessRuntime  # noqa: PLC0415
+            from edged.process.runtime import ProcessRuntime  # noqa: PLC0415
 
             return ProcessRuntime(directory / "process")
     return NoRuntime("twinhub.yaml says `pods: {runtime: none}`: this node runs no pods")
