@@ -40,6 +40,9 @@ SYSTEM_SOCKET = Path("/run/podman/podman.sock")
 PULL_TIMEOUT = 3600.0
 LOAD_TIMEOUT = 1800.0
 """Seconds; large images and slow lines."""
+MAKING = 3.0
+"""Seconds after which a container that somebody is making is known; it takes some 50 ms."""
+NAME_IN_STORAGE = "creating container storage"
 BEYOND_GRACE = 30.0
 """Seconds that podman may take to stop a container beyond its grace."""
 
@@ -116,7 +119,13 @@ class PodmanRuntime(Runtime):
         pod = await self._pod(sandbox)
         if not _infra_runs(pod):
             raise NoSuchThing("CreateContainerError", f"the sandbox {sandbox[:12]} is not there or was stopped")
-        return await self._made("/containers/create", container_spec(sandbox, plan), "CreateContainerError")
+        spec = container_spec(sandbox, plan)
+        try:
+            return await self._made("/containers/create", spec, "CreateContainerError")
+        except RuntimeRefused as refusal:
+            if NAME_IN_STORAGE not in str(refusal) or not await self._clear_storage(plan.name):
+                raise
+        return await self._made("/containers/create", spec, "CreateContainerError")
 
     async def start(self, id_: str) -> None:
         await self._api.call("POST", f"/containers/{id_}/start", refused="RunContainerError")
@@ -171,6 +180,23 @@ class PodmanRuntime(Runtime):
 
     async def _made(self, path: str, spec: Mapping[str, Any], refused: str) -> str:
         return str((await self._api.call("POST", path, refused=refused, json=spec)).json()["Id"])
+
+    async def _clear_storage(self, name: str) -> bool:
+        """Remove a container that only podman's storage knows, because its service was killed while making it. False:
+        it is known after all."""
+        for _ in range(round(MAKING / 0.1)):
+            if await self._known(name):
+                return False
+            await asyncio.sleep(0.1)
+        await _though_gone(self._api.call("DELETE", f"/containers/{name}", {"force": "true"}))
+        return True
+
+    async def _known(self, name: str) -> bool:
+        try:
+            await self._api.call("GET", f"/containers/{name}/exists")
+        except NoSuchThing:
+            return False
+        return True
 
     async def _pod(self, id_: str) -> Mapping[str, Any]:
         """As podman inspects it; empty: there is none."""

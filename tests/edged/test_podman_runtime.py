@@ -91,6 +91,15 @@ class TestPodman(RuntimeContract):
         one, _ = await bench.run("exit 0", image=IMAGE.removeprefix("localhost/"))
         assert one.exit_code == 0
 
+    async def test_one_that_was_being_made_when_the_service_was_killed_is_made(
+        self, bench: Bench, engine: PodmanEngine
+    ) -> None:
+        sandbox, plan = await bench.sandbox(), bench.plan("exit 0")
+        with engine.forgetting():
+            forgotten = await bench.runtime.create(sandbox, plan)
+        assert await bench.container(forgotten) is None
+        assert (await bench.exited(await bench.start(plan, sandbox))).exit_code == 0
+
     async def test_changes_go_on_when_the_service_was_killed(self, bench: Bench, engine: PodmanEngine) -> None:
         told: asyncio.Queue[None] = asyncio.Queue()
 
