@@ -33,8 +33,8 @@ _TEXTS = {
     "events": (DataType.STRING, "what happened to it, the newest last, JSON"),
 }
 """Beyond what a value may be under KubeEdge's rules."""
-_EVENTS = 40_000
-"""Characters of events, so that they fit into a value of the default size."""
+LARGEST = 64 * 1024
+"""Bytes of a value by default."""
 _WRITE = AccessMode.READ_WRITE
 
 
@@ -118,9 +118,9 @@ def state(status: PodStatus) -> str:
 
 
 def readings(
-    status: PodStatus, events: Sequence[Event], override: Override, *, strict: bool = False
+    status: PodStatus, events: Sequence[Event], override: Override, *, strict: bool = False, largest: int = LARGEST
 ) -> dict[str, str]:
-    """Property → value as text."""
+    """Property → value as text. `largest`: bytes of a value; what is larger is cut, or left out where it is JSON."""
     reason, message = _why(status)
     images = {one.name: one.image for one in status.container_statuses}
     found = {
@@ -138,12 +138,12 @@ def readings(
     if not strict:
         statuses = (*status.init_container_statuses, *status.container_statuses)
         found |= {
-            "message": message,
+            "message": message.encode()[:largest].decode(errors="ignore"),
             "containers": _json(statuses),
             "conditions": _json(status.conditions),
-            "events": _json(_newest(events)),
+            "events": _json(_newest(events, largest)),
         }
-    return found
+    return {name: text for name, text in found.items() if len(text.encode()) <= largest}
 
 
 def _why(status: PodStatus) -> tuple[str, str]:
@@ -167,13 +167,13 @@ def _replicas(status: PodStatus) -> int:
     return 0 if status.reason == "Stopped" and not runs else 1
 
 
-def _newest(events: Sequence[Event]) -> list[Event]:
-    """As many as fit."""
+def _newest(events: Sequence[Event], largest: int) -> list[Event]:
+    """As many as fit into so many bytes."""
     kept: list[Event] = []
-    size = 0
+    size = len("[]")
     for event in reversed(events):
-        size += len(_json(event)) + 1
-        if size > _EVENTS:
+        size += len(_json(event).encode()) + len(",")
+        if size > largest:
             break
         kept.append(event)
     return kept[::-1]

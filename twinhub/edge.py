@@ -93,7 +93,7 @@ class Edge:
             known = await self._declared.recall()
             rules = Rules(strict=settings.strict, value_bytes=settings.max_value_bytes)
             self._keeper = Keeper(self._journal, rules)
-            self._pod_host = self._make_pod_host()
+            self._pod_host = self._make_pod_host(rules)
             self.known_pods = await self._pod_host.recall()
             self.known = [device for device in known if device.protocol not in DERIVED]
         except BaseException:
@@ -166,10 +166,9 @@ class Edge:
         here = [*self._local, *self._derived]
         return [*here, *beside(here, self._cloud)]
 
-    def _make_pod_host(self) -> PodHost:
-        settings = self._settings
-        node = settings.node or socket.gethostname()
-        return PodHost(settings.pods, node, self._state, self._catalogue, self._keeper, strict=settings.strict)
+    def _make_pod_host(self, rules: Rules) -> PodHost:
+        node = self._settings.node or socket.gethostname()
+        return PodHost(self._settings.pods, node, self._state, self._catalogue, self._keeper, rules)
 
     def _edge_hub(self, identity: Identity) -> EdgeHub:
         return EdgeHub(

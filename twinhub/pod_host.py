@@ -30,6 +30,7 @@ from eventbus.connect import transport
 from eventbus.device_side import DeviceSide
 from eventbus.owned_task import OwnedTask
 from twin.keeper import Keeper
+from twin.rules import Rules
 from twin.store import Store, StoreError
 from twinhub.bus_session import BusSessions
 from twinhub.declared_pods import PodCatalogue
@@ -48,15 +49,15 @@ class PodHost:
     """`recall` first, then `async with`, then `apply`. Nothing is started before there is a pod, or was one."""
 
     def __init__(
-        self, settings: PodSettings, node: str, state: Path, catalogue: Store, keeper: Keeper, *, strict: bool
+        self, settings: PodSettings, node: str, state: Path, catalogue: Store, keeper: Keeper, rules: Rules
     ) -> None:
-        """`state`: a directory of this hub alone. `strict`: values by KubeEdge's rules."""
+        """`state`: a directory of this hub alone. `rules`: those of the keeper."""
         self._settings = settings
         self._node = node
         self._state = state
         self._directory = state / "edged"
         self._keeper = keeper
-        self._strict = strict
+        self._strict, self._largest = rules.strict, rules.value_bytes
         self._catalogue = PodCatalogue(catalogue, state)
         self._overrides = Overrides(catalogue)
         self._room = room_in(self._directory)
@@ -145,7 +146,7 @@ class PodHost:
         pod, status = self._pods.get(pod_id), self._edged.status(pod_id)
         if pod and status:
             override, events = self._overrides.of(pod), self._edged.events(pod_id)
-            values = pod_twin.readings(status, events, override, strict=self._strict)
+            values = pod_twin.readings(status, events, override, strict=self._strict, largest=self._largest)
             self._face.report(pod_twin.twin_id(pod_id), pod_twin.state(status), values)
 
     async def _fulfil(self, device_id: str, wishes: Mapping[str, str]) -> Mapping[str, str]:

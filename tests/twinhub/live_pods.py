@@ -1,4 +1,4 @@
-"""A node with pods for tests: a folder of manifests and a hub on it, as processes, pods as processes of this machine."""
+"""A node with pods for tests: a folder of manifests and a hub on it, and pods as processes of this machine."""
 
 from __future__ import annotations
 
