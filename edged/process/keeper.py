@@ -7,10 +7,12 @@ is one for every container.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
 import signal
+import socket
 import sys
 import time
 from contextlib import suppress
@@ -21,7 +23,7 @@ from edged.process.log_lines import Log, Stream, stamp
 from edged.process.processes import all_processes
 from edged.process.program import Program, become, enter
 
-__all__ = ["keep", "run_inside"]
+__all__ = ["run_inside", "serve"]
 
 OK = b"ok"
 TAKEN = "it was started before"
@@ -30,17 +32,42 @@ LAST_BREATH = 10.0
 """Seconds to wait for what was killed to be gone."""
 
 
-def keep() -> None:
-    """Read what to keep from standard input, go on as a process of its own, and answer on standard output: `ok`, or
-    why not."""
-    order = json.loads(sys.stdin.buffer.read())
-    if os.fork():
+def serve() -> None:
+    """Make a keeper for each socket that comes over standard input, itself a socket; ends with it."""
+    gc.collect()
+    gc.freeze()  # so that the keepers' memory stays shared
+    door = socket.socket(fileno=os.dup(0))
+    while True:
+        message, [*sockets], _, _ = socket.recv_fds(door, 1, 1)
+        if not message:
+            return
+        if not os.fork():
+            door.close()
+            for number in (0, 1):
+                os.dup2(sockets[0], number)
+            os.close(sockets[0])
+            _keep_apart()
+        for descriptor in sockets:
+            os.close(descriptor)
+        os.wait()
+
+
+def _keep_apart() -> None:
+    """Go on as a process that belongs to nobody. Does not return."""
+    try:
+        if not os.fork():
+            os.setsid()
+            os.chdir("/")
+            keep()
+    finally:
         os._exit(0)
-    os.setsid()
-    os.closerange(3, MOST_FILES)  # under uvloop we inherit copies of these pipes, and who asks waits for their end
-    os.chdir("/")
+
+
+def keep() -> None:
+    """Read what to keep from standard input, and answer on standard output: `ok`, or why not."""
     kernel.adopt_orphans()
     try:
+        order = json.loads(_all_input())
         keeper = Keeper(Path(order["room"]), Program.read(order["program"]), order["log"])
     except (OSError, ValueError) as error:
         _answer(f"{error}".encode())
@@ -49,9 +76,14 @@ def keep() -> None:
     keeper.run()
 
 
+def _all_input() -> bytes:
+    with open(0, "rb", closefd=False) as file:
+        return file.read()
+
+
 def run_inside() -> None:
     """Read a command and a pid from standard input, and become it where that one is."""
-    order = json.loads(sys.stdin.buffer.read())
+    order = json.loads(_all_input())
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.umask(0o022)
     try:

@@ -20,6 +20,7 @@ from msgspec import json
 
 from edged.process import cgroups, record
 from edged.process.images import HOST, Images
+from edged.process.nursery import Nursery
 from edged.process.orders import check, check_ports, order
 from edged.process.processes import all_processes, descendants
 from edged.process.rights import Rights, lacks, program_of, rights
@@ -65,6 +66,7 @@ class ProcessRuntime(Runtime):
         self._images = Images(self._directory / "images")
         self._sandboxes = Rooms(self._directory / "sandboxes", Shared)
         self._containers = Rooms(self._directory / "containers", Contained)
+        self._nursery = Nursery()
         self._rights: Rights = ""
         self._cgroups: cgroups.Cgroups
         self._boot = ""
@@ -81,7 +83,7 @@ class ProcessRuntime(Runtime):
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        return None
+        self._nursery.close()
 
     async def info(self) -> Info:
         absent = lacks(self._rights, self._cgroups.controllers)
@@ -147,7 +149,7 @@ class ProcessRuntime(Runtime):
             raise RuntimeRefused("RunContainerError", f"{plan.name}: its limits cannot be set: {error}") from error
         hostname = "" if sandbox.plan.host_network or not self._rights else sandbox.plan.hostname
         program = order(plan, image, room=str(room), rights=self._rights, hostname=hostname, groups=groups)
-        answer = await _keep({"room": str(room), "program": program._asdict(), "log": plan.log_path})
+        answer = await self._nursery.keep({"room": str(room), "program": program._asdict(), "log": plan.log_path})
         record.ring(self._bell)
         if answer != "ok":
             raise RuntimeRefused("RunContainerError", f"{plan.name}: {answer or 'its keeper ended'}")
@@ -301,17 +303,6 @@ def _bury(container: Contained, room: Path, start: record.Started) -> record.End
     with suppress(OSError):
         record.end(room, 137, "Error")
     return record.ended(room) or record.Ended(time.time(), 137, "Error")
-
-
-async def _keep(what: dict[str, Any]) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *program_of("keep"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    answer, _ = await process.communicate(json.encode(what))
-    return answer.decode(errors="replace")
 
 
 async def _run_inside(what: dict[str, Any]) -> Executed:

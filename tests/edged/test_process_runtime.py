@@ -133,11 +133,13 @@ async def test_who_started_it_is_killed_and_all_is_known_of_it_all_the_same(engi
 
 
 async def test_a_keeper_that_is_killed_takes_all_with_it(engine: Directory, bench: Bench) -> None:
-    id_ = await bench.up("setsid sleep 1000 & sleep 1000 & " + BEATS)
+    user = 1234 if ROOT else None  # who changes its user would lose what binds it to its keeper
+    id_ = await bench.up("setsid sleep 1000 & sleep 1000 & " + BEATS, user=user)
     started = keeper(engine, id_)
     inside = cgroups.members(cgroups.Cgroups().paths(id_))
     assert started.program in inside or not ROOT
     os.kill(started.keeper, signal.SIGKILL)
+    await until(lambda: gone(started.program), "the program ends, though nobody looks")
     one = await bench.exited(id_)
     assert (one.exit_code, one.reason) == (137, "Error")
     assert await bench.here(id_) == one, "it is told the same again"
@@ -166,6 +168,15 @@ async def test_the_machine_starts_again(engine: Directory, bench: Bench, monkeyp
         found = await after.found(bench.node)
         assert [one.ready for one in found.sandboxes] == [False]
         assert [one.state for one in found.containers] == ["exited"]
+
+
+async def test_the_nursery_is_killed(bench: Bench) -> None:
+    first = await bench.up(FOREVER)
+    nursery = bench.runtime._nursery._process  # type: ignore[attr-defined]
+    nursery.kill()
+    nursery.wait()
+    second = await bench.up(FOREVER)
+    assert [(await bench.here(id_)).state for id_ in (first, second)] == ["running", "running"]
 
 
 async def test_a_start_that_was_cut_leaves_nothing_by_half(engine: Directory, bench: Bench) -> None:
