@@ -29,17 +29,17 @@ def names_in(archive: str) -> tuple[str, ...]:
     """The names of the images in a docker or OCI archive. RuntimeRefused: it is none, or they have no names."""
     try:
         with tarfile.open(archive) as tar:
-            found = tuple(dict.fromkeys(_names(tar)))
+            found = tuple(dict.fromkeys(name for name in _names(tar) if isinstance(name, str) and name))
     except (OSError, tarfile.TarError, EOFError) as error:
         raise RuntimeRefused("", f"{archive} is no archive of images: {error}") from None
-    except (ValueError, TypeError, LookupError, AttributeError):
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise RuntimeRefused("", f"{archive} is no archive of images: its index cannot be read") from None
     if not found:
         raise RuntimeRefused("", f"{archive} has no image with a name: save it as `docker save NAME:TAG` does")
     return found
 
 
-def _names(tar: tarfile.TarFile) -> Iterator[str]:
+def _names(tar: tarfile.TarFile) -> Iterator[object]:
     members = {member.name.removeprefix("./"): member for member in tar}
     if "manifest.json" in members:
         for one in _json(tar, members["manifest.json"]):

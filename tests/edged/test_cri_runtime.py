@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from containerd_engine import ContainerdEngine, containerd_engine, has_networks
 from runtime_contract import FOREVER, LABEL, Bench, RuntimeContract, _says, text_of, until
+from small_registry import registry
 
 from edged.cri import CriRuntime
 from edged.cri.log_rotation import rotate
@@ -118,6 +119,17 @@ class TestContainerd(RuntimeContract):
         id_ = await bench.up(FOREVER, memory=64 << 20, cpu=0.25, cpu_shares=256)
         limits = _control_group(engine, id_)
         assert limits == {"memory": 64 << 20, "cpu": 0.25, "shares": 256}
+
+    # images
+
+    async def test_an_image_is_pulled(self, bench: Bench, tmp_path: Path) -> None:
+        with registry(tmp_path) as address:
+            image = f"{address}/some/image:2"
+            id_ = await bench.runtime.pull(image)
+        [one] = [one for one in await bench.runtime.images() if image in one.names]
+        assert one.id == id_
+        _, text = await bench.run("echo pulled", image=image)
+        assert text == "pulled\n"
 
     # logs
 
