@@ -28,7 +28,7 @@ bench: $(VENV)/.test-ready
 	$(VENV)/bin/python -m bench
 
 $(VENV)/.run-ready: setup.cfg scripts/venv.sh
-	@scripts/venv.sh $(VENV) fast,embedded-broker,cloud
+	@scripts/venv.sh $(VENV) fast,embedded-broker,cloud,podman
 	@touch $@
 
 $(VENV)/.test-ready: setup.cfg scripts/venv.sh
