@@ -6,10 +6,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import msgspec
 from prometheus_client.registry import Collector
@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from device_models import Device
 from edged import node_twin, pod_twin
 from edged.declared import DeclaredPods
+from edged.twin_documents import documents
 from edgehub.edge_hub import EdgeHub
 from edgehub.identity import Identity
 from edgehub.metrics import LinkCollector
@@ -118,7 +119,7 @@ class Edge:
         self._take(manifests)
         if self._identity:
             self._link = self._edge_hub(self._identity)
-            self._cloud = await self._link.recall(manifests.documents, self.known)
+            self._cloud = await self._link.recall(self._documents(manifests), self.known)
             if manifests.documents is None:  # broken: what was served last stands in for them, the cloud's among it
                 theirs = {device.id for device in self._cloud}
                 self._local = [device for device in manifests.devices if device.id not in theirs]
@@ -140,14 +141,18 @@ class Edge:
     async def apply(self, manifests: Manifests) -> None:
         """From now on this is declared here, and nothing else; what did not change is not disturbed."""
         self._take(manifests)
-        if self._link and manifests.documents is not None:
-            self._link.local(manifests.documents)
+        if self._link and (declared := self._documents(manifests)) is not None:
+            self._link.local(declared)
         await self._apply()
         await self._pod_host.apply(self._pods, self._sessions)
 
     def _take(self, manifests: Manifests) -> None:
         self._local, self._pods = manifests.devices, manifests.pods
         self._derived = self._pod_host.devices(manifests.pods)
+
+    def _documents(self, manifests: Manifests) -> Mapping[str, Mapping[str, Any]] | None:
+        """What the cloud is told is declared here; None: not known."""
+        return None if manifests.documents is None else {**manifests.documents, **documents(self._derived)}
 
     async def _apply_cloud(self, devices: Sequence[Device]) -> None:
         self._cloud = devices

@@ -67,9 +67,9 @@ class Node:
         return self.folder.parent / f"{name}.pid"
 
     @contextmanager
-    def hub(self) -> Iterator[subprocess.Popen[bytes]]:
+    def hub(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
         before = self.log.read_text().count(" serves ") if self.log.exists() else 0
-        command = [sys.executable, "-m", "twinhub", "run", self.folder, f"--state-dir={self.state}"]
+        command = [sys.executable, "-m", "twinhub", "run", self.folder, f"--state-dir={self.state}", *options]
         with process(command, self.log) as hub:
             wait_for(lambda: self.log.read_text().count(" serves ") > before or hub.poll() is not None, "it serves")
             assert hub.poll() is None, self.log.read_text()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from live_cloud import make_cloud
 from live_plant import twinhub, wait_for
 from live_pods import Node, make_node
 from paho.mqtt import publish
@@ -226,3 +227,14 @@ def test_the_names_of_twins_are_kept_for_pods_and_nodes(tmp_path: Path) -> None:
         done = twinhub("validate", tmp_path)
         assert done.returncode == 1
         assert f"valve.yaml:8: metadata.name: the name '{name}'" in done.stdout + done.stderr
+
+
+def test_a_cloud_shows_pods_and_wishes_of_them(node: Node, tmp_path: Path) -> None:
+    node.declare("web")
+    cloud = make_cloud(tmp_path)
+    with cloud.running(), node.hub("--identity", str(cloud.join("edge-7"))):
+        wait_for(lambda: cloud.value("pod.web", "phase") == "Running", "the cloud knows that the pod runs")
+        assert cloud.value("node.edge-7", "ready") == "true"
+        assert "above the maximum of 1" in cloud.twinhub("set", "pod.web", "replicas", "2").stderr
+        assert cloud.twinhub("set", "pod.web", "replicas", "0", "--wait", "--timeout", "20").returncode == 0
+        wait_for(lambda: not node.runs("web"), "the pod ends")
