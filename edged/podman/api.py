@@ -23,7 +23,8 @@ TIMEOUT = 60.0
 CONNECTIONS = 16
 MOST_ANSWER = 64 * 1024 * 1024
 """Bytes."""
-_ABSENT = ("no such", "image not known", "no pod with name or id", "no container with name or id")
+_ABSENT = ("no such pod", "no such container", "no such image", "no such exec session", "image not known")
+"""Causes that podman (4.3) tells with status 500 too."""
 
 
 class Answer(NamedTuple):
@@ -36,6 +37,10 @@ class Answer(NamedTuple):
             return json.loads(self.body)
         except ValueError:
             raise RuntimeUnavailable("podman's service answered something that is not JSON") from None
+
+    def lines(self) -> list[dict[str, Any]]:
+        """A report of progress, one object a line."""
+        return [_object(line) for line in self.body.splitlines()]
 
 
 class Api:
@@ -123,18 +128,20 @@ async def _read(response: ClientResponse) -> bytes:
 
 
 def _refusal(answer: Answer, reason: str) -> RuntimeRefused:
-    message = _message(answer)
-    absent = answer.status == 404 or any(word in message.lower() for word in _ABSENT)
+    body = _object(answer.body)
+    text = body.get("message") or "; ".join(body.get("Errs") or ()) or f"podman refused with status {answer.status}"
+    message = str(text).strip()[:1000]
+    absent = answer.status == 404 or body.get("cause") in _ABSENT
     return NoSuchThing(reason, message) if absent else RuntimeRefused(reason, message)
 
 
-def _message(answer: Answer) -> str:
+def _object(text: bytes) -> dict[str, Any]:
+    """Empty: it is none."""
     try:
-        body = json.loads(answer.body)
-        text = body.get("message") or "; ".join(body.get("Errs") or ())
-    except (ValueError, AttributeError):
-        text = ""
-    return str(text or f"podman refused with status {answer.status}").strip()[:1000]
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _words(error: Exception) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import os
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
@@ -146,11 +145,11 @@ class PodmanRuntime(Runtime):
     async def pull(self, image: str) -> str:
         query = {"reference": qualified(image), "policy": "always"}
         answer = await self._api.call("POST", "/images/pull", query, refused="ErrImagePull", within=PULL_TIMEOUT)
-        lines = [json.loads(line) for line in answer.body.splitlines() if line.strip()]
-        if error := next((line["error"] for line in lines if line.get("error")), None):
-            raise RuntimeRefused("ErrImagePull", str(error)[:1000])
-        if id_ := next((line["id"] for line in lines if line.get("id")), ""):
-            return str(id_)
+        for line in answer.lines():
+            if error := line.get("error"):
+                raise RuntimeRefused("ErrImagePull", str(error)[:1000])
+            if id_ := line.get("id"):
+                return str(id_)
         raise RuntimeUnavailable("podman's service broke off in the midst of a pull")
 
     async def load(self, archive: str) -> Sequence[str]:

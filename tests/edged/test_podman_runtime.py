@@ -10,7 +10,7 @@ from podman_engine import PodmanEngine, podman_engine
 from runtime_contract import FOREVER, IMAGE, Bench, RuntimeContract, text_of, until
 
 from edged.pod import Capabilities
-from edged.runtime import Mount, PublishedPort, RuntimeRefused
+from edged.runtime import Mount, NoSuchThing, PublishedPort, RuntimeRefused
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,24 @@ class TestPodman(RuntimeContract):
             await engine.kill()
             _, text = await bench.run("env")
         assert "proxy" not in text.lower()
+
+    async def test_a_command_that_took_too_long_is_killed(self, bench: Bench) -> None:
+        id_ = await bench.up(FOREVER)
+        with pytest.raises(TimeoutError):
+            await bench.runtime.execute(id_, ("/bin/sleep", "4321"), 1)
+
+        async def gone() -> bool:
+            seen = await bench.runtime.execute(id_, ("/bin/ps", "-o", "args"), 20)
+            return b"sleep 4321" not in seen.output and b"sleep 0.1" in seen.output
+
+        await until(gone, "the command is killed")
+
+    async def test_what_is_refused_is_not_said_to_be_absent(self, bench: Bench) -> None:
+        absent = (Mount(str(bench.directory / "absent"), "/data"),)
+        with pytest.raises(RuntimeRefused) as refusal:
+            await bench.start(bench.plan(FOREVER, mounts=absent))
+        assert "no such file" in str(refusal.value)
+        assert not isinstance(refusal.value, NoSuchThing)
 
     async def test_no_secret_is_told(self, bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
