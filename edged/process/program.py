@@ -120,6 +120,9 @@ def _take_user(program: Program) -> None:
         return
     if not program.groups:
         os.setgroups([gid])
+    for output in (1, 2):
+        with suppress(OSError):
+            os.fchown(output, uid, gid)  # a program may open its own output again, by /dev/stdout
     os.setgid(gid)
     os.setuid(uid)
 

@@ -93,11 +93,13 @@ class Rooms(Generic[Thing]):
             raise NoSuchThing("", f"{id_} is not there")
         return thing
 
+    def paths(self) -> Iterator[Path]:
+        """The directories of what is there."""
+        return (entry for entry in self._directory.iterdir() if not entry.name.startswith("."))
+
     def all(self) -> Iterator[Thing]:
         """What is there."""
-        for entry in self._directory.iterdir():
-            if not entry.name.startswith(".") and (thing := self._read(entry)):
-                yield thing
+        return (thing for path in self.paths() if (thing := self._read(path)))
 
     def discard(self, id_: str) -> Path:
         """Take it away; where it is now, to be swept."""

@@ -207,7 +207,7 @@ class ProcessRuntime(Runtime):
         alive, looks = 0, 0
         while True:
             if looks % COUNT == 0:
-                alive = sum(record.alive(self._containers.path(one.id)) for one in self._containers.all())
+                alive = sum(record.alive(path) for path in self._containers.paths())
             looks += 1
             try:
                 now = (self._bell.stat().st_mtime_ns, alive)

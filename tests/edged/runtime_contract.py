@@ -439,6 +439,11 @@ class RuntimeContract:
         _, text = await bench.run("echo $(id -u) $(id -g)", user=1234, group=4321)
         assert text == "1234 4321\n"
 
+    async def test_a_user_may_open_its_own_output_again(self, bench: Bench) -> None:
+        self.needs("user")
+        one, text = await bench.run("echo again > /dev/stdout", user=1234, group=4321)
+        assert (one.exit_code, text) == (0, "again\n")
+
     async def test_supplemental_groups(self, bench: Bench) -> None:
         self.needs("groups")
         _, text = await bench.run("id -G", user=1234, group=4321, groups=(777,))
