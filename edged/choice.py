@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,8 @@ __all__ = ["RuntimeName", "choose"]
 logger = logging.getLogger("edged")
 
 RuntimeName = Literal["auto", "podman", "cri", "process", "none"]
+PATIENCE = 30.0
+"""Seconds for podman to say what it is."""
 _REMEMBERED = "runtime"
 """The file in edged's directory with the name of the engine that was used last."""
 
@@ -24,7 +27,7 @@ def choose(wanted: RuntimeName, directory: Path) -> Runtime:
     """The engine, not entered yet. `directory`: edged's own; it remembers the choice, because what one engine runs
     another one does not see: `auto` stays with the one that was used before."""
     before = _last(directory)
-    name = wanted if wanted != "auto" else before or ("podman" if _has_podman() else "process")
+    name = wanted if wanted != "auto" else before or ("podman" if _podman_works() else "process")
     if before and before != name:
         logger.warning("pods run on %s from now on; what still runs on %s is not looked after any more", name, before)
     elif wanted == "auto" and not before:
@@ -43,8 +46,21 @@ def _last(directory: Path) -> str:
     return name if name in ("podman", "cri", "process") else ""
 
 
-def _has_podman() -> bool:
-    return shutil.which("podman") is not None and find_spec("aiohttp") is not None
+def _podman_works() -> bool:
+    podman = shutil.which("podman")
+    if podman is None:
+        return False
+    if find_spec("aiohttp") is None:
+        logger.warning("podman is here, but not what speaks to it: `pip install twinhub[podman]` brings it")
+        return False
+    try:
+        done = subprocess.run([podman, "info"], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        logger.warning("podman is here, but does not work: %s", error)
+        return False
+    if done.returncode:
+        logger.warning("podman is here, but does not work: %.300s", done.stderr.strip())
+    return done.returncode == 0
 
 
 def _runtime(name: str, directory: Path) -> Runtime:
@@ -54,8 +70,10 @@ def _runtime(name: str, directory: Path) -> Runtime:
 
             return PodmanRuntime(None, directory / "podman")
         case "cri":
-            from edged.cri import CriRuntime  # noqa: PLC0415
-
+            try:
+                from edged.cri import CriRuntime  # noqa: PLC0415
+            except ImportError:
+                return NoRuntime("pods on containerd and CRI-O need one thing more: pip install 'twinhub[cri]'")
             return CriRuntime(directory / "cri")
         case "process":
             from edged.process.runtime import ProcessRuntime  # noqa: PLC0415

@@ -22,9 +22,9 @@ Name = Annotated[
 ObjectName = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\Z",
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z",
         max_length=200,
-        description="up to 200 of the letters a to z, digits, '-' and '.', a letter or digit at both ends",
+        description="up to 200 of the letters a to z, digits, '-' and '.', a letter or digit on each side of '.'",
     ),
 ]
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]

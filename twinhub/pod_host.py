@@ -42,7 +42,7 @@ __all__ = ["PodHost"]
 logger = logging.getLogger("twinhub")
 
 NODE_PERIOD = 5.0
-"""Seconds between two looks at the node."""
+"""Seconds between two looks at the node, and at what happened to its pods."""
 
 
 class PodHost:
@@ -113,7 +113,7 @@ class PodHost:
     async def _start(self, sessions: BusSessions) -> Edged:
         enter = self._stack.enter_async_context
         self._sessions = sessions
-        runtime = choose(self._settings.runtime, self._directory)
+        runtime = await asyncio.to_thread(choose, self._settings.runtime, self._directory)
         bus = transport(sessions.mapper(pod_twin.PROTOCOL))
         side = DeviceSide(bus, "pods")
         self._retained = Retained(bus.publish)
@@ -122,8 +122,11 @@ class PodHost:
         settings = EdgedSettings(device_away=self._settings.device_away_seconds, host_ip=self._facts.address)
         self._edged = edged = Edged(runtime, self._node, self._directory, self._told, settings)
         await enter(edged)
-        await enter(FrontDoor(self._state, ErrandDesk(edged, runtime).serve))
-        await enter(OwnedTask(self._watch_node(edged), "status of the node"))
+        try:
+            await enter(FrontDoor(self._state, ErrandDesk(edged, runtime).serve))
+        except OSError as error:
+            logger.error("`twinhub logs`, `exec` and `image` will not reach this hub: no socket: %s", error)
+        await enter(OwnedTask(self._watch(edged), "status of the node"))
         for pod_id in self._before.keys() - self._pods.keys():
             self._retained.pod(pod_id, None)
         self._keeper.on_state = self._hear_device
@@ -155,7 +158,7 @@ class PodHost:
         if pod is None or self._edged is None:
             return {}
         refused = await self._overrides.wish(pod, wishes)
-        self._edged.override(pod_id, self._overrides.of(pod))
+        self._edged.override(pod_id, self._overrides.of(self._pods.get(pod_id, pod)))
         self._report(pod_id)
         return refused
 
@@ -168,11 +171,13 @@ class PodHost:
             online = device is not None and said is not None and said.state.lower() in ("online", "ok")
             self._edged.device(device_id, bound(device, self._sessions.url) if device and online else None)
 
-    async def _watch_node(self, edged: Edged) -> None:
+    async def _watch(self, edged: Edged) -> None:
         while True:
             status = await asyncio.to_thread(look, self._state, self._node, edged.info, edged.absence)
             self._retained.node(status)
             values = node_twin.readings(status, strict=self._strict)
             self._face.report(node_twin.twin_id(self._node), node_twin.state(status), values)
+            for pod_id in self._pods:  # of what happened to it without another status nobody tells
+                self._report(pod_id)
             known = edged.info is not None or edged.absence
             await asyncio.sleep(NODE_PERIOD if known else NODE_PERIOD / 10)

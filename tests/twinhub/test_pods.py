@@ -221,6 +221,18 @@ def test_a_node_without_an_engine_says_why_nothing_runs(tmp_path: Path) -> None:
         assert retained(node, topics.node_status())
 
 
+def test_pods_are_validated_with_devices(tmp_path: Path) -> None:
+    node = make_node(tmp_path)
+    (node.folder / "valve.yaml").write_text(DEVICE)
+    node.declare("web")
+    assert "complete: 1 device, 1 property, 1 pod; no errors" in twinhub("validate", node.folder).stdout
+    manifest = node.folder / "web.yaml"
+    manifest.write_text(manifest.read_text().replace("command:", "comand:"))
+    done = twinhub("validate", node.folder)
+    assert done.returncode == 1
+    assert "web.yaml:10: spec.containers[0].comand: " in done.stdout
+
+
 def test_the_names_of_twins_are_kept_for_pods_and_nodes(tmp_path: Path) -> None:
     for name in ("pod.web", "node.edge-7"):
         (tmp_path / "valve.yaml").write_text(DEVICE.replace("valve-1", name))
