@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aiohttp import ClientConnectionError, ClientError, ClientResponse, ClientSession, ClientTimeout, UnixConnector
+from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSession, ClientTimeout, UnixConnector
 
 from edged.runtime import NoSuchThing, RuntimeRefused, RuntimeUnavailable
 
@@ -17,10 +18,10 @@ __all__ = ["Answer", "Api"]
 
 PREFIX = "http://podman/v4.0.0/libpod"
 """The oldest version that has all that is asked here; newer services speak it too."""
-OLDEST = 4
 TIMEOUT = 60.0
 """Seconds for a call that has nothing to wait for."""
-CONNECTIONS = 16
+CONNECTIONS = 256
+"""At once; one that stops a container is busy for all its grace."""
 MOST_ANSWER = 64 * 1024 * 1024
 """Bytes."""
 _ABSENT = ("no such pod", "no such container", "no such image", "no such exec session", "image not known")
@@ -30,6 +31,8 @@ _ABSENT = ("no such pod", "no such container", "no such image", "no such exec se
 class Answer(NamedTuple):
     status: int
     body: bytes
+    version: str
+    """Of the service."""
 
     def json(self) -> Any:
         """RuntimeUnavailable: it is none."""
@@ -48,23 +51,24 @@ class Api:
     is made again, since nothing of it was sent."""
 
     def __init__(self, socket: Path, ensure: Callable[[], Awaitable[None]]) -> None:
-        connector = UnixConnector(str(socket), limit=CONNECTIONS)
+        # a connection that was kept would break when it is used again after the service was, with a call half made
+        connector = UnixConnector(str(socket), limit=CONNECTIONS, force_close=True)
         self._session = ClientSession(connector=connector, timeout=ClientTimeout(total=None))
-        self._streams = ClientSession(connector=UnixConnector(str(socket)), timeout=ClientTimeout(total=None))
         self._socket = socket
         self._ensure = ensure
 
     async def close(self) -> None:
         await self._session.close()
-        await self._streams.close()
 
     async def version(self) -> str:
-        """The service's. RuntimeUnavailable: it is too old."""
-        async with asyncio.timeout(TIMEOUT), self.stream("GET", "/_ping") as response:
-            version = response.headers.get("Libpod-Api-Version", "0")
-        if int(version.partition(".")[0] or 0) < OLDEST:
-            raise RuntimeUnavailable(f"podman {version} at {self._socket} is too old: {OLDEST}.0 or newer is needed")
-        return version
+        """The service's. RuntimeUnavailable: it is too old, or is none."""
+        try:
+            answer = await self.call("GET", "/_ping")
+        except RuntimeRefused:
+            raise RuntimeUnavailable(f"what listens at {self._socket} is not podman") from None
+        if not re.match(r"[4-9]|[1-9]\d", answer.version):
+            raise RuntimeUnavailable(f"podman {answer.version} at {self._socket} is too old: 4.0 or newer is needed")
+        return answer.version
 
     async def call(
         self,
@@ -78,8 +82,8 @@ class Api:
     ) -> Answer:
         """NoSuchThing; RuntimeRefused with the reason `refused`; RuntimeUnavailable, also after `within` seconds."""
         try:
-            async with asyncio.timeout(within), self._open(self._session, method, path, query, body) as response:
-                answer = Answer(response.status, await _read(response))
+            async with asyncio.timeout(within), self._open(method, path, query, body) as response:
+                answer = await _answer(response)
         except TimeoutError:
             raise RuntimeUnavailable(f"podman's service did not answer within {within:.0f} s") from None
         if answer.status >= 400:
@@ -91,40 +95,38 @@ class Api:
         self, method: str, path: str, query: Mapping[str, str] | None = None, *, refused: str = "", **body: Any
     ) -> AsyncIterator[ClientResponse]:
         """An answer to be read bit by bit, which may have no end: the caller limits size and time."""
-        async with self._open(self._streams, method, path, query, body) as response:
+        async with self._open(method, path, query, body) as response:
             if response.status >= 400:
-                raise _refusal(Answer(response.status, await _read(response)), refused)
+                raise _refusal(await _answer(response), refused)
             yield response
 
     @asynccontextmanager
     async def _open(
-        self, session: ClientSession, method: str, path: str, query: Mapping[str, str] | None, body: Mapping[str, Any]
+        self, method: str, path: str, query: Mapping[str, str] | None, body: Mapping[str, Any]
     ) -> AsyncIterator[ClientResponse]:
         try:
-            async with await self._request(session, method, path, query, body) as response:
+            async with await self._request(method, path, query, body) as response:
                 yield response
         except (ClientError, OSError) as error:
             raise RuntimeUnavailable(f"podman's service at {self._socket} broke off: {_words(error)}") from None
 
     async def _request(
-        self, session: ClientSession, method: str, path: str, query: Mapping[str, str] | None, body: Mapping[str, Any]
+        self, method: str, path: str, query: Mapping[str, str] | None, body: Mapping[str, Any]
     ) -> ClientResponse:
         try:
-            return await session.request(method, PREFIX + path, params=query, **body)
-        except (ClientConnectionError, OSError) as error:
-            if not isinstance(error, OSError) or error.errno is None:
-                raise
+            return await self._session.request(method, PREFIX + path, params=query, **body)
+        except ClientConnectorError:
             await self._ensure()
-            return await session.request(method, PREFIX + path, params=query, **body)
+            return await self._session.request(method, PREFIX + path, params=query, **body)
 
 
-async def _read(response: ClientResponse) -> bytes:
+async def _answer(response: ClientResponse) -> Answer:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > MOST_ANSWER:
             raise RuntimeUnavailable(f"podman's service answered more than {MOST_ANSWER} bytes")
-    return bytes(body)
+    return Answer(response.status, bytes(body), response.headers.get("Libpod-Api-Version", "?"))
 
 
 def _refusal(answer: Answer, reason: str) -> RuntimeRefused:

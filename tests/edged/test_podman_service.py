@@ -128,14 +128,22 @@ async def test_what_listens_there_is_not_podman(nowhere: Path) -> None:
         assert "broke off" in await why_not(PodmanRuntime(nowhere / "mail.sock", nowhere))
 
 
-async def test_a_service_that_is_too_old(nowhere: Path) -> None:
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        ("200 OK\r\nLibpod-Api-Version: 3.4.2", "podman 3.4.2"),
+        ("200 OK", "too old"),
+        ("404 Not Found", "not podman"),
+    ],
+)
+async def test_a_service_that_is_too_old_or_somebody_elses(nowhere: Path, head: str, words: str) -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nLibpod-Api-Version: 3.4.2\r\nContent-Length: 2\r\n\r\nOK")
+        writer.write(f"HTTP/1.1 {head}\r\nContent-Length: 2\r\n\r\nOK".encode())
         writer.close()
 
     async with await asyncio.start_unix_server(speak, nowhere / "old.sock"):
-        assert "3.4.2" in await why_not(PodmanRuntime(nowhere / "old.sock", nowhere))
+        assert words in await why_not(PodmanRuntime(nowhere / "old.sock", nowhere))
 
 
 def test_the_settings_are_toml() -> None:
