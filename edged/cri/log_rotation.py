@@ -39,7 +39,7 @@ async def rotate(api: Api, id_: str, log: Path, limit: int = LIMIT) -> None:
     try:
         await api.call(cri.ReopenContainerLogRequest(container_id=id_), cri.ReopenContainerLogResponse)
     except (RuntimeRefused, RuntimeUnavailable) as error:
-        await asyncio.to_thread(_older(log).replace, log)  # it is still written to, or was the last
+        await asyncio.to_thread(_put_back, log)  # it is still written to, or was the last
         if isinstance(error, RuntimeUnavailable):
             raise
         logger.debug("%s does not begin anew: %s", log, error)
@@ -52,6 +52,11 @@ def _set_aside(log: Path, limit: int) -> bool:
             log.replace(_older(log))
             return True
     return False
+
+
+def _put_back(log: Path) -> None:
+    with suppress(OSError):
+        _older(log).replace(log)
 
 
 def _older(log: Path) -> Path:

@@ -97,7 +97,8 @@ class CriRuntime(Runtime):
 
     async def run_sandbox(self, plan: SandboxPlan) -> str:
         request = cri.RunPodSandboxRequest(config=sandbox_config(plan, self._directory))
-        answer = await self._api.call(request, cri.RunPodSandboxResponse, refused=_SANDBOX, within=SANDBOX_TIMEOUT)
+        call = self._api.call(request, cri.RunPodSandboxResponse, refused=_SANDBOX, within=SANDBOX_TIMEOUT)
+        answer = await _with_advice(call)
         self._begun.set()
         return answer.pod_sandbox_id
 
@@ -211,6 +212,19 @@ def _lack(condition: cri.RuntimeCondition) -> list[str]:
 def _absent(plan: ContainerPlan) -> str:
     sources = (mount.source for mount in (*plan.mounts, *plan.devices))
     return next((source for source in sources if not Path(source).exists()), "")
+
+
+async def _with_advice(call: Awaitable[cri.RunPodSandboxResponse]) -> cri.RunPodSandboxResponse:
+    try:
+        return await call
+    except RuntimeRefused as error:
+        if "sandbox image" not in str(error):
+            raise
+        raise RuntimeRefused(
+            error.reason,
+            f"{error}; load it by `twinhub image load`, or let sandbox_image (CRI-O: pause_image) in the engine's "
+            "configuration name one that is there",
+        ) from None
 
 
 async def _though_gone(call: Awaitable[object]) -> None:

@@ -129,6 +129,11 @@ class ContainerdEngine:
         )
         return done.stdout
 
+    def load_pause(self) -> None:
+        """The image of sandboxes."""
+        pause = busybox_image.docker_archive(self.directory / "pause.tar", PAUSE, ("/bin/sleep", "2147483647"))
+        self.ctr("images", "import", str(pause))
+
     def clear(self) -> None:
         """All that was made, and containerd itself."""
         with suppress(RuntimeUnavailable, TimeoutError, subprocess.CalledProcessError):
@@ -192,8 +197,7 @@ def _why_not(engine: ContainerdEngine) -> str:
     engine.configure()
     try:
         engine.start()
-        pause = busybox_image.docker_archive(engine.directory / "pause.tar", PAUSE, ("/bin/sleep", "2147483647"))
-        engine.ctr("images", "import", str(pause))
+        engine.load_pause()
         asyncio.run(asyncio.wait_for(_trial(engine), LIMIT))
     except (subprocess.CalledProcessError, RuntimeRefused, RuntimeUnavailable) as error:
         words = getattr(error, "stderr", None) or str(error)

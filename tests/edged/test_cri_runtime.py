@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from containerd_engine import ContainerdEngine, containerd_engine, has_networks
+from containerd_engine import PAUSE, ContainerdEngine, containerd_engine, has_networks
 from runtime_contract import FOREVER, LABEL, Bench, RuntimeContract, _says, text_of, until
 from small_registry import registry
 
@@ -160,7 +160,30 @@ class TestContainerd(RuntimeContract):
         await bench.here(id_)
         assert bench.runtime._finder.logs() == {}
 
+    # commands
+
+    async def test_a_command_whose_time_is_over_is_killed(self, bench: Bench) -> None:
+        id_ = await bench.up(FOREVER)
+        with pytest.raises(TimeoutError, match="/bin/sleep"):
+            await bench.runtime.execute(id_, ("/bin/sleep", "1234"), 0.5)
+        done = await bench.runtime.execute(id_, ("/bin/ps",), 20)
+        assert b"sleep 0.1" in done.output
+        assert b"1234" not in done.output
+
     # what comes and goes
+
+    async def test_without_a_sandboxs_image_there_is_advice(self, bench: Bench, engine: ContainerdEngine) -> None:
+        engine.ctr("images", "remove", "--sync", PAUSE)
+
+        async def gone() -> bool:
+            return not any(PAUSE in one.names for one in await bench.runtime.images())
+
+        try:
+            await until(gone, "the engine notices")
+            with pytest.raises(RuntimeRefused, match="twinhub image load"):
+                await bench.sandbox()
+        finally:
+            engine.load_pause()
 
     async def test_calls_of_one_who_leaves_are_given_up(self, engine: ContainerdEngine, bench: Bench) -> None:
         id_ = await bench.up(FOREVER)
