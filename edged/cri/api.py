@@ -97,7 +97,8 @@ class Api:
     def _trouble(self, error: AioRpcError, reason: str) -> Exception:
         message = str(error.details() or error.code().name)[:1000]
         if error.code() in _AWAY or _STARTING in message:
-            return RuntimeUnavailable(f"the container engine at {self.endpoint} does not answer: {message}")
+            cause = message.rpartition("error: ")[2]
+            return RuntimeUnavailable(f"the container engine at {self.endpoint} does not answer: {cause}")
         if error.code() is StatusCode.NOT_FOUND:
             return NoSuchThing(reason, message)
         return RuntimeRefused(reason, message)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 
 from cri_api.v1 import api_pb2 as cri
 
 from edged.runtime import LABEL, ContainerPlan, Mount, PublishedPort, RuntimeRefused, SandboxPlan
 
-__all__ = ["container_config", "sandbox_config", "sandbox_config_of"]
+__all__ = ["container_config", "labels_of", "sandbox_config", "sandbox_config_of"]
 
 PERIOD = 100_000
 """Microseconds in which a container gets its share of the processors."""
@@ -21,6 +22,9 @@ LEAST_QUOTA = 1000
 """Microseconds, the kernel's least."""
 HOSTNAME = "io.twinhub.hostname"
 """Annotation: the engine wants to hear it again for each container, and does not tell it."""
+LONGEST_LABEL = 4096
+"""Bytes of name and value that containerd takes. Longer ones are annotations, which cannot be searched for."""
+_LONG = "label:"
 MASKED = (
     "/proc/acpi",
     "/proc/asound",
@@ -78,12 +82,26 @@ def container_config(plan: ContainerPlan, namespaces: cri.NamespaceOption, log_d
         envs=[cri.KeyValue(key=name, value=value) for name, value in plan.env.items()],
         mounts=[_mount(mount) for mount in plan.mounts],
         devices=[_device(device) for device in plan.devices],
-        labels=plan.labels,
+        labels=_short(plan.labels),
+        annotations={_LONG + name: value for name, value in plan.labels.items() if name not in _short(plan.labels)},
         log_path=os.path.relpath(plan.log_path, log_directory),
         stdin=plan.stdin,
         tty=plan.tty,
         linux=cri.LinuxContainerConfig(resources=_resources(plan), security_context=_security(plan, namespaces)),
     )
+
+
+def labels_of(listed: cri.Container) -> dict[str, str]:
+    """Those that its plan had."""
+    notes = listed.annotations.items()
+    long = {name.removeprefix(_LONG): value for name, value in notes if name.startswith(_LONG)}
+    return {**listed.labels, **long}
+
+
+def _short(labels: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value for name, value in labels.items() if len(name.encode()) + len(value.encode()) <= LONGEST_LABEL
+    }
 
 
 def _namespaces(*, host_network: bool) -> cri.NamespaceOption:

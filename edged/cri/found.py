@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 from cri_api.v1 import api_pb2 as cri
 
 from edged.cri.api import Api
+from edged.cri.configs import labels_of
 from edged.runtime import LABEL, ContainerState, Found, FoundContainer, FoundSandbox, NoSuchThing
 
 __all__ = ["Finder"]
@@ -112,7 +113,7 @@ def _found_container(listed: cri.Container, status: cri.ContainerStatus) -> Foun
     return FoundContainer(
         id=listed.id,
         sandbox=listed.pod_sandbox_id,
-        labels=dict(listed.labels),
+        labels=labels_of(listed),
         state=state,
         image_id=listed.image_id or listed.image_ref,
         created=listed.created_at / SECOND,

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from edged.cri.configs import LEAST_QUOTA, PERIOD, container_config, sandbox_config, sandbox_config_of
+from edged.cri.configs import (
+    LEAST_QUOTA,
+    LONGEST_LABEL,
+    PERIOD,
+    container_config,
+    labels_of,
+    sandbox_config,
+    sandbox_config_of,
+)
 from edged.runtime import LABEL, ContainerPlan, PublishedPort, SandboxPlan
 
 LOGS = "/var/log/twinhub"
@@ -77,3 +85,10 @@ def test_root_is_not_nobody(user: int | None) -> None:
 def test_a_log_lies_where_it_is_wanted(path: str) -> None:
     wanted = os.path.normpath(f"/x/{path}")
     assert os.path.normpath(f"{LOGS}/{config(log_path=wanted).log_path}") == wanted
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text() | st.sampled_from(["x" * 4095, "x" * 4096, "ü" * 4000])))
+def test_labels_of_any_length_come_back(labels: dict[str, str]) -> None:
+    made = config(labels=labels)
+    assert all(len(f"{name}{value}".encode()) <= LONGEST_LABEL for name, value in made.labels.items())
+    assert labels_of(cri.Container(labels=made.labels, annotations=made.annotations)) == labels
