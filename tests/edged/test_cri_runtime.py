@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from containerd_engine import PAUSE, ContainerdEngine, containerd_engine, has_networks
@@ -171,6 +172,21 @@ class TestContainerd(RuntimeContract):
         assert b"1234" not in done.output
 
     # what comes and goes
+
+    async def test_what_is_known_is_not_asked_again(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        id_ = await bench.up(FOREVER)
+        before = await bench.here(id_)
+        asked: list[str] = []
+        assert isinstance(bench.runtime, CriRuntime)
+        call = bench.runtime._api.call
+
+        async def counted(request: Any, *words: Any, **more: Any) -> Any:
+            asked.append(type(request).__name__)
+            return await call(request, *words, **more)
+
+        monkeypatch.setattr(bench.runtime._api, "call", counted)
+        assert await bench.here(id_) == before
+        assert sorted(asked) == ["ListContainersRequest", "ListPodSandboxRequest"]
 
     async def test_without_a_sandboxs_image_there_is_advice(self, bench: Bench, engine: ContainerdEngine) -> None:
         engine.ctr("images", "remove", "--sync", PAUSE)
