@@ -125,7 +125,7 @@ def _try(engine: PodmanEngine) -> str:
     image = busybox_image.docker_archive(engine.directory / "busybox.tar")
     try:
         engine.podman("load", "--quiet", "--input", str(image))
-        engine.podman("run", "--rm", "--pod=new:trial", busybox_image.NAME, "true")
+        engine.podman("run", "--detach", "--pod=new:trial", busybox_image.NAME, "true")
         engine.podman("pod", "rm", "--force", "--time=0", "trial")
     except subprocess.CalledProcessError as error:
         return f"podman cannot run containers here: {' '.join(error.stderr.split())[:300]}"
