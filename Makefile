@@ -1,5 +1,6 @@
 # A few commands, each of which does all of its own set-up.
 VENV ?= .venv
+ENGINES = podman containerd runc netavark catatonit containernetworking-plugins iptables busybox-static
 
 .PHONY: help demo demo-satellite test bench lint
 
@@ -20,7 +21,8 @@ demo-satellite: $(VENV)/.satellite-ready
 test: lint
 	@scripts/packages.sh mosquitto mosquitto-clients
 	@scripts/packages.sh gcc libc6-dev libmodbus-dev dbus-daemon || true
-	$(VENV)/bin/pytest -q -n 2
+	@scripts/packages.sh $(ENGINES) || true
+	$(VENV)/bin/pytest -q -n 4
 
 lint: $(VENV)/.test-ready
 	$(VENV)/bin/ruff check --quiet .
@@ -33,7 +35,7 @@ bench: $(VENV)/.test-ready
 	$(VENV)/bin/python -m bench
 
 $(VENV)/.run-ready: setup.cfg scripts/venv.sh
-	@scripts/venv.sh $(VENV) fast,embedded-broker,cloud
+	@scripts/venv.sh $(VENV) fast,embedded-broker,cloud,podman
 	@touch $@
 
 $(VENV)/.satellite-ready: setup.cfg scripts/venv.sh

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from device_models import template, upgrade
@@ -10,7 +10,11 @@ from device_models.manifest import Manifest
 from device_models.problem import Report, nearest
 from device_models.schema import schema_of
 
-__all__ = ["DEVICE", "MODEL", "TEMPLATE", "manifests_of"]
+__all__ = ["DEVICE", "MODEL", "TEMPLATE", "Others", "manifests_of"]
+
+Others = Callable[[Manifest], bool]
+"""Reads documents of further kinds, and reports on them itself; False: this one is none of them. Each has an
+apiVersion and a kind."""
 
 DEVICE, MODEL, TEMPLATE = "Device", "DeviceModel", "DeviceTemplate"
 _GROUP = "devices.kubeedge.io/"
@@ -21,15 +25,18 @@ _ADVICE = {
 }
 
 
-def manifests_of(document: Manifest, report: Report) -> Iterator[Manifest]:
+def manifests_of(document: Manifest, report: Report, others: Others | None = None) -> Iterator[Manifest]:
     """The manifests in one document, valid by their schema; what is not valid is reported instead.
 
     A list, as `kubectl get -o yaml` prints it, holds several; a template is one itself and holds its devices.
+    What `others` reads is passed over.
     """
     if not _is_object(document, report):
         return
     if document.kind in _LISTS:
-        yield from _items(document, report)
+        yield from _items(document, report, others)
+    elif others is not None and others(document):
+        return
     elif _is_ours(document, report):
         yield from _checked(document, report)
 
@@ -45,10 +52,10 @@ def _is_object(document: Manifest, report: Report) -> bool:
     return not wrong
 
 
-def _items(document: Manifest, report: Report) -> Iterator[Manifest]:
+def _items(document: Manifest, report: Report, others: Others | None) -> Iterator[Manifest]:
     items = document.data.get("items")
     for index, item in enumerate(items if isinstance(items, list) else ()):
-        yield from manifests_of(document.moved(item, {(): ("items", index)}), report)
+        yield from manifests_of(document.moved(item, {(): ("items", index)}), report, others)
 
 
 def _is_ours(document: Manifest, report: Report) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from device_models import folder
 from device_models.assemble import Memory, assemble
 from device_models.declared_model import DeclaredModel
-from device_models.kinds import DEVICE, MODEL, manifests_of
+from device_models.kinds import DEVICE, MODEL, Others, manifests_of
 from device_models.manifest import Manifest
 from device_models.model import Device
 from device_models.problem import Problem, Report, suggestion
@@ -36,11 +36,18 @@ class Declarations:
         return all(problem.severity != "error" for problem in self.problems)
 
 
-def load(path: Path, protocols: Mapping[str, ProtocolSchema], *, models_elsewhere: bool = False) -> Declarations:
+def load(
+    path: Path,
+    protocols: Mapping[str, ProtocolSchema],
+    *,
+    models_elsewhere: bool = False,
+    others: Others | None = None,
+) -> Declarations:
     """Read a manifest file, or all manifests below a folder, for hubs that know these protocols.
 
     `models_elsewhere`: a device whose model is not here is no error, as a cloud may have the model already; the
-    device itself is not built then. Never raises for what stands in the files: it is told in `problems`, all at once.
+    device itself is not built then. `others` is asked first, for every document. Never raises for what stands in
+    the files: it is told in `problems`, all at once.
     """
     report = Report()
     if models_elsewhere:
@@ -48,21 +55,23 @@ def load(path: Path, protocols: Mapping[str, ProtocolSchema], *, models_elsewher
     found = (
         Manifest(document.data, str(document.file), document.locate) for document in folder.documents(path, report)
     )
-    return declare(found, protocols, report)
+    return declare(found, protocols, report, others)
 
 
-def declare(found: Iterable[Manifest], protocols: Mapping[str, ProtocolSchema], report: Report) -> Declarations:
+def declare(
+    found: Iterable[Manifest], protocols: Mapping[str, ProtocolSchema], report: Report, others: Others | None = None
+) -> Declarations:
     """What documents declare together; `report` has what was wrong with reading them, and gets the rest."""
-    manifests = _unique(found, report)
+    manifests = _unique(found, report, others)
     devices = _Devices(manifests, Protocols(protocols), report).all()
     documents = {key: manifest.data for key, manifest in manifests.items()}
     return Declarations(devices, documents, report.sorted())
 
 
-def _unique(found: Iterable[Manifest], report: Report) -> dict[str, Manifest]:
+def _unique(found: Iterable[Manifest], report: Report, others: Others | None) -> dict[str, Manifest]:
     manifests: dict[str, Manifest] = {}
     for document in found:
-        for manifest in manifests_of(document, report):
+        for manifest in manifests_of(document, report, others):
             first = manifests.setdefault(manifest.key, manifest)
             if first is not manifest:
                 file, line, _ = first.locate(("metadata", "name"))

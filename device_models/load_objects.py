@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from device_models.kinds import Others
 from device_models.load import Declarations, declare
 from device_models.manifest import Locate, Manifest
 from device_models.problem import Place, Report
@@ -14,13 +15,17 @@ from device_models.protocols import ProtocolSchema
 __all__ = ["load_objects"]
 
 
-def load_objects(objects: Iterable[Mapping[str, Any]], protocols: Mapping[str, ProtocolSchema]) -> Declarations:
+def load_objects(
+    objects: Iterable[Mapping[str, Any]],
+    protocols: Mapping[str, ProtocolSchema],
+    others: Others | None = None,
+) -> Declarations:
     """Like `load`, from plain objects, which are left as they are. Where a file stands otherwise, a problem names
     its object, `<Kind>/<namespace>/<name>`.
 
     Never raises for what stands in the objects.
     """
-    return declare(_manifests(objects), protocols, Report())
+    return declare(_manifests(objects), protocols, Report(), others)
 
 
 def _manifests(objects: Iterable[Mapping[str, Any]]) -> Iterator[Manifest]:

@@ -110,3 +110,13 @@ def device_of(topic: str, end: str) -> str | None:
 def marker(node: str) -> str:
     """Where the hub sends itself the mark behind which a resumed session delivers only what is new."""
     return f"twinhub/{node}/session"
+
+
+def pod_status(pod_id: str) -> str:
+    """Where a pod's status is retained: `pod_status("default/web")`."""
+    return f"twinhub/pods/{pod_id}"
+
+
+def node_status() -> str:
+    """Where the node's status is retained."""
+    return "twinhub/node"

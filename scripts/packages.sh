@@ -9,6 +9,9 @@ present() {
         mosquitto-clients) command -v mosquitto_sub ;;
         libc6-dev) [ -e /usr/include/stdio.h ] ;;
         libmodbus-dev) [ -e /usr/include/modbus/modbus.h ] ;;
+        netavark) [ -x /usr/lib/podman/netavark ] ;;
+        containernetworking-plugins) [ -x /usr/lib/cni/bridge ] ;;
+        busybox-static) command -v busybox ;;
         python3-venv) python3 -c 'import ensurepip' ;;
         *) command -v "$1" ;;
     esac >/dev/null 2>&1

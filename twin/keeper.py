@@ -75,6 +75,8 @@ class Keeper:
         self._clock = clock
         self._devices: dict[str, DeviceTwin] = {}
         self._watched: dict[str, Callable[[], None]] = {}
+        self.on_state: Callable[[str], None] | None = None
+        """Called when a member said how it is, with its id."""
 
     def now(self) -> int:
         """Unix milliseconds."""
@@ -181,6 +183,8 @@ class Keeper:
         twin.last_online = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if alive else ""
         said = DeviceState(twin.device.name, state, twin.last_online)
         self._put_state(device_id, said)
+        if self.on_state:
+            self.on_state(device_id)
         return said
 
     def restore(self, device_ids: Iterable[str]) -> None:

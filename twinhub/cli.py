@@ -16,13 +16,13 @@ from twinhub import __version__
 from twinhub.errors import CommandError
 
 COMMANDS = {  # name: its module in twinhub.commands, one line of help
-    "run": ("run", "run the hub of one edge: broker, twins and mappers"),
+    "run": ("run", "run the hub of one edge: broker, twins, mappers and pods"),
     "validate": ("validate", "check a folder of manifests and show every problem"),
     "plan": ("plan", "show which requests the mappers will send to each device"),
     "try": ("try_device", "read a device once, show raw values and every decoding, publish nothing"),
     "record": ("record", "record what a device says, to replay it in its place"),
     "discover": ("discover", "look what devices there are, and print their manifests"),
-    "get": ("get", "show devices, a device's twin, or one value, of a hub or of a cloud"),
+    "get": ("get", "show devices, pods, a twin, or one value, of a hub or of a cloud"),
     "set": ("set_desired", "set a desired value, in a hub or in a cloud"),
     "watch": ("watch", "follow twins as they change"),
     "trust": ("trust", "trust the certificate of an OPC-UA server, or show which were seen"),
@@ -33,7 +33,10 @@ COMMANDS = {  # name: its module in twinhub.commands, one line of help
     "apply": ("apply", "declare devices and models in a cloud"),
     "delete": ("delete", "declare a device or a model in a cloud no longer"),
     "revoke": ("revoke", "turn a node away"),
-    "logs": ("logs", "show the newest log lines of a node"),
+    "describe": ("describe", "show all there is to know of a pod"),
+    "logs": ("logs", "show the output of a pod, or the newest log lines of a node"),
+    "exec": ("exec_command", "run a command in a pod"),
+    "image": ("image", "take images for pods from a file, or list those that are here"),
 }
 DESCRIPTION = "Declare devices in YAML, read and steer them as twins over MQTT."
 EXAMPLES = """\
@@ -43,6 +46,7 @@ examples:
   twinhub run plant/                 run the hub
   twinhub get boiler                 in another terminal: its twin as a table
   twinhub set pump speed-set-point 1450 --wait
+  twinhub get pods                   what runs here, and how it is
   twinhub get nodes --cloud HOST     the edges of a cloud
 `twinhub COMMAND --help` shows each command's own options and examples.
 """

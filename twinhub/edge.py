@@ -1,19 +1,23 @@
-"""The composition of an edge: memory (journal, catalogue), broker, the hub's side of the bus, the mappers, and the
-link to the cloud where the edge has joined one."""
+"""The composition of an edge: memory (journal, catalogue), broker, the hub's side of the bus, the mappers, the pods,
+and the link to the cloud where the edge has joined one."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import socket
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import msgspec
 from prometheus_client.registry import Collector
 
 from device_models import Device
+from edged import node_twin, pod_twin
+from edged.declared import DeclaredPods
+from edged.twin_documents import documents
 from edgehub.edge_hub import EdgeHub
 from edgehub.identity import Identity
 from edgehub.metrics import LinkCollector
@@ -32,6 +36,7 @@ from twinhub.cloud_devices import beside
 from twinhub.declared import Declared
 from twinhub.manifests import Manifests, protocol_schemas
 from twinhub.mapper_host import MapperHost
+from twinhub.pod_host import PodHost
 from twinhub.settings import FILE, CloudSettings, Settings
 from twinhub.state_dir import announce
 from twinhub.text import plural
@@ -40,6 +45,7 @@ __all__ = ["Edge"]
 
 logger = logging.getLogger("twinhub")
 
+DERIVED = (pod_twin.PROTOCOL, node_twin.PROTOCOL)
 READABLE_DEVICES = 100
 """Up to so many the catalogue is a text file by default: writing it costs time in proportion to what it holds."""
 
@@ -68,6 +74,13 @@ class Edge:
         self._keeper: Keeper
         self._hub: HubSide
         self._mappers: MapperHost
+        self._sessions: BusSessions
+        self._pod_host: PodHost
+        self._pods = DeclaredPods()
+        self._derived: Sequence[Device] = ()
+        """The devices whose twins show pods."""
+        self.known_pods = DeclaredPods()
+        """As `known`."""
         self.known: Sequence[Device] = ()
         """What an earlier run was told last."""
 
@@ -78,12 +91,15 @@ class Edge:
             self._journal = await enter(Journal(path, outbox_limit=settings.outbox_limit, outbox_age=age))
             self._catalogue = await enter(open_store(_catalogue(self._state, settings.store, self._count)))
             self._declared = Declared(self._catalogue)
-            self.known = await self._declared.recall()
+            known = await self._declared.recall()
+            rules = Rules(strict=settings.strict, value_bytes=settings.max_value_bytes)
+            self._keeper = Keeper(self._journal, rules)
+            self._pod_host = self._make_pod_host(rules)
+            self.known_pods = await self._pod_host.recall()
+            self.known = [device for device in known if device.protocol not in DERIVED]
         except BaseException:
             await self._stack.aclose()
             raise
-        rules = Rules(strict=settings.strict, value_bytes=settings.max_value_bytes)
-        self._keeper = Keeper(self._journal, rules)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -96,14 +112,14 @@ class Edge:
     async def start(self, manifests: Manifests) -> None:
         """Serve what is declared, here and in the cloud as far as it is known. Returns when the broker has us and
         the mappers have begun; the cloud is not waited for."""
-        sessions = BusSessions(self._settings, self._folder, await self._broker())
+        sessions = self._sessions = BusSessions(self._settings, self._folder, await self._broker())
         bus = transport(sessions.hub())
         empty_id = self._settings.answer_on_empty_id
         self._hub = HubSide(bus, self._keeper, self._journal, sessions.node, answer_on_empty_id=empty_id)
-        self._local = manifests.devices
+        self._take(manifests)
         if self._identity:
             self._link = self._edge_hub(self._identity)
-            self._cloud = await self._link.recall(manifests.documents, self.known)
+            self._cloud = await self._link.recall(self._documents(manifests), self.known)
             if manifests.documents is None:  # broken: what was served last stands in for them, the cloud's among it
                 theirs = {device.id for device in self._cloud}
                 self._local = [device for device in manifests.devices if device.id not in theirs]
@@ -117,15 +133,26 @@ class Edge:
         await self._mappers.apply(devices)
         logger.info("%s serves %s on %s", sessions.node, plural(len(devices), "device"), sessions.url)
         await self._wish_and_remember(devices)
+        await self._stack.enter_async_context(self._pod_host)
+        await self._pod_host.apply(self._pods, sessions)
         if self._link:
             await self._stack.enter_async_context(self._link)
 
     async def apply(self, manifests: Manifests) -> None:
         """From now on this is declared here, and nothing else; what did not change is not disturbed."""
-        self._local = manifests.devices
-        if self._link and manifests.documents is not None:
-            self._link.local(manifests.documents)
+        self._take(manifests)
+        if self._link and (declared := self._documents(manifests)) is not None:
+            self._link.local(declared)
         await self._apply()
+        await self._pod_host.apply(self._pods, self._sessions)
+
+    def _take(self, manifests: Manifests) -> None:
+        self._local, self._pods = manifests.devices, manifests.pods
+        self._derived = self._pod_host.devices(manifests.pods)
+
+    def _documents(self, manifests: Manifests) -> Mapping[str, Mapping[str, Any]] | None:
+        """What the cloud is told is declared here; None: not known."""
+        return None if manifests.documents is None else {**manifests.documents, **documents(self._derived)}
 
     async def _apply_cloud(self, devices: Sequence[Device]) -> None:
         self._cloud = devices
@@ -136,11 +163,17 @@ class Edge:
             devices = self._devices()
             self._hub.announce(self._keeper.declare(devices))
             await self._mappers.apply(devices)
+            self._pod_host.devices_changed()
             await self._wish_and_remember(devices)
 
     def _devices(self) -> list[Device]:
         """All that are to be served; what is declared here goes before what the cloud declares."""
-        return [*self._local, *beside(self._local, self._cloud)]
+        here = [*self._local, *self._derived]
+        return [*here, *beside(here, self._cloud)]
+
+    def _make_pod_host(self, rules: Rules) -> PodHost:
+        node = self._settings.node or socket.gethostname()
+        return PodHost(self._settings.pods, node, self._state, self._catalogue, self._keeper, rules)
 
     def _edge_hub(self, identity: Identity) -> EdgeHub:
         return EdgeHub(

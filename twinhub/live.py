@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from device_models import Device
+from edged.declared import DeclaredPods
 from twinhub.errors import CommandError
 from twinhub.folder_watch import Signature, changes
 from twinhub.manifests import Manifests, read_manifests
@@ -18,10 +19,11 @@ __all__ = ["follow", "good_start"]
 
 logger = logging.getLogger("twinhub")
 
+NO_PODS = DeclaredPods()
 Apply = Callable[[Manifests], Awaitable[None]]
 
 
-def good_start(manifests: Manifests, known: Sequence[Device]) -> Manifests:
+def good_start(manifests: Manifests, known: Sequence[Device], known_pods: DeclaredPods = NO_PODS) -> Manifests:
     """What to begin with: what is declared; where that is broken, what was `known` from an earlier run.
 
     CommandError with all errors where nothing is known.
@@ -29,10 +31,11 @@ def good_start(manifests: Manifests, known: Sequence[Device]) -> Manifests:
     _tell(manifests)
     if not manifests.errors:
         return manifests
-    if not known:
+    if not known and not known_pods.pods:
         raise CommandError("\n".join([*map(str, manifests.errors), "nothing to run; mend this first"]))
-    logger.error("the manifests are broken: going on with what was declared last, %s", plural(len(known), "device"))
-    return Manifests(tuple(known))
+    last = Manifests(tuple(known), pods=known_pods)
+    logger.error("the manifests are broken: going on with what was declared last, %s", _count(last))
+    return last
 
 
 async def follow(folder: Path, seen: Signature, applied: Manifests, apply: Apply) -> None:
@@ -46,10 +49,19 @@ async def follow(folder: Path, seen: Signature, applied: Manifests, apply: Apply
         if now.get(str(folder / FILE)) != seen.get(str(folder / FILE)):
             logger.warning("%s has changed: that takes effect at the next start", FILE)
         seen = now
-        if (manifests.devices, manifests.documents) != (applied.devices, applied.documents):
+        if _declared(manifests) != _declared(applied):
             applied = manifests
             await apply(manifests)
-            logger.info("the edit is applied: %s", plural(len(manifests.devices), "device"))
+            logger.info("the edit is applied: %s", _count(manifests))
+
+
+def _declared(manifests: Manifests) -> tuple[object, ...]:
+    return manifests.devices, manifests.documents, manifests.pods
+
+
+def _count(manifests: Manifests) -> str:
+    devices, pods = plural(len(manifests.devices), "device"), len(manifests.pods.pods)
+    return f"{devices} and {plural(pods, 'pod')}" if pods else devices
 
 
 def _tell(manifests: Manifests) -> None:

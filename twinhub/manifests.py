@@ -13,6 +13,8 @@ from device_models.load import load
 from device_models.manifest import Manifest, exists
 from device_models.problem import Problem, Report, suggestion
 from device_models.protocols import ProtocolSchema
+from edged import node_twin, pod_twin
+from edged.declared import DeclaredPods, PodReader
 from mappers.configuration import ConfigurationError, ConfigurationErrors
 from mappers.protocols import PROTOCOLS
 from mappers.runner import links
@@ -25,6 +27,9 @@ Steps = tuple[str | int, ...]
 """A path in a manifest."""
 
 
+_RESERVED = (pod_twin.PREFIX, node_twin.PREFIX)
+
+
 class Manifests(NamedTuple):
     """What a folder says."""
 
@@ -33,6 +38,8 @@ class Manifests(NamedTuple):
     problems: tuple[Problem, ...] = ()
     documents: Mapping[str, Mapping[str, Any]] | None = None
     """All there are, as v1beta1 objects by `<Kind>/<namespace>/<name>`; None = not known."""
+    pods: DeclaredPods = DeclaredPods()
+    """With what they refer to; those of other nodes too."""
 
     @property
     def errors(self) -> list[Problem]:
@@ -45,14 +52,19 @@ class Manifests(NamedTuple):
 
 def read_manifests(path: Path) -> Manifests:
     """Read a file or a folder, its settings included; what is wrong is in `problems`, all at once."""
-    declared = load(path, protocol_schemas())
+    reader = PodReader()
+    declared = load(path, protocol_schemas(), others=reader.take)
+    pods = reader.declared()
     errors = mapper_errors(declared.devices.values())
-    places = _by_key(path) if errors else {}
+    reserved = [id_ for id_, device in declared.devices.items() if device.name.startswith(_RESERVED)]
+    places = _by_key(path) if errors or reserved else {}
     problems = [_problem(error, places) for error in errors]
-    wrong = {error.device_id for error in errors}
+    problems += [_is_reserved(places[f"{DEVICE}/{id_}"]) for id_ in reserved]
+    wrong = {error.device_id for error in errors} | set(reserved)
     devices = tuple(device for device_id, device in declared.devices.items() if device_id not in wrong)
-    found = tuple(sorted((*declared.problems, *problems, *settings_problems(path, declared.devices))))
-    return Manifests(devices, found, declared.documents)
+    settings = settings_problems(path, declared.devices)
+    found = tuple(sorted((*declared.problems, *pods.problems, *problems, *settings)))
+    return Manifests(devices, found, declared.documents, pods._replace(problems=()))
 
 
 def protocol_schemas() -> Mapping[str, ProtocolSchema]:
@@ -108,6 +120,13 @@ def _by_key(path: Path) -> dict[str, Manifest]:
         for manifest in manifests_of(Manifest(document.data, str(document.file), document.locate), nobody)
         if manifest.kind in (DEVICE, MODEL)
     }
+
+
+def _is_reserved(manifest: Manifest) -> Problem:
+    file, line, _ = manifest.locate(("metadata", "name"))
+    kept = " and ".join(f"'{prefix}'" for prefix in _RESERVED)
+    message = f"the name '{manifest.name}' is that of a twin which the hub makes itself"
+    return Problem(file, line, "metadata.name", message, f"choose one that does not begin with {kept}")
 
 
 def _problem(error: ConfigurationError, places: Mapping[str, Manifest]) -> Problem:

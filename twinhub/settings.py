@@ -14,10 +14,20 @@ import msgspec
 
 from device_models import DataType, Device
 from device_models.problem import Problem, suggestion
+from edged.choice import RuntimeName
 from twinhub.errors import CommandError
 from twinhub.settings_file import Check, Finding, read_settings
 
-__all__ = ["FILE", "BrokerSettings", "CloudSettings", "Secret", "Settings", "load_settings", "settings_problems"]
+__all__ = [
+    "FILE",
+    "BrokerSettings",
+    "CloudSettings",
+    "PodSettings",
+    "Secret",
+    "Settings",
+    "load_settings",
+    "settings_problems",
+]
 
 FILE = "twinhub.yaml"
 _SECRETS: dict[tuple[str | int, ...], str] = {("broker", "url"): "this is not the address of a broker"}
@@ -77,6 +87,15 @@ class CloudSettings(msgspec.Struct, frozen=True, rename="camel"):
     """Where Prometheus finds the edge's metrics on 127.0.0.1; 0 = nowhere."""
 
 
+class PodSettings(msgspec.Struct, frozen=True, rename="camel"):
+    """Pods on this node; without effect while none is declared."""
+
+    runtime: RuntimeName = "auto"
+    """The container engine; auto = podman where it is installed, else processes of this node."""
+    device_away_seconds: float = 30
+    """How long a device may be away before the pods that are bound to it are stopped."""
+
+
 class Settings(msgspec.Struct, frozen=True, rename="camel"):
     """Everything that can be set, with its default."""
 
@@ -95,6 +114,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
     outbox_limit: int = 100_000
     """Changes kept for the cloud; 0 = none."""
     cloud: CloudSettings = CloudSettings()
+    pods: PodSettings = PodSettings()
 
 
 def load_settings(folder: Path) -> Settings:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from edged import node_twin
+from edged.pod_twin import pod_of
 from eventbus import topics
 from twin.documents import MsgTwin
 from twinhub.client import Message, TwinClient
@@ -20,6 +22,8 @@ CLOUD_EVERY = 0.5  # s between two questions to the cloud; the edge's changes co
 NOTHING = MsgTwin()
 
 Place = tuple[str, str]  # device id, property
+OF_PODS = ("phase", "reason", "restarts")
+"""What is shown of a pod's twin; the rest is for `twinhub describe`."""
 
 
 class Recorded(NamedTuple):
@@ -41,11 +45,13 @@ class BothEnds:
         edge.subscribe(filters(None))
         for device in edge.devices():
             self._view.put(device.id, edge.twin(device.id))
+        self._narrow()
 
     def follow(self, seconds: float) -> None:
         """Listen for so long."""
         for message in self._edge.messages(seconds):
             self._feed(message)
+        self._narrow()
         if time.monotonic() >= self._ask_at:
             self._ask_at = time.monotonic() + CLOUD_EVERY
             self._in_cloud = {twin.device: twin.twin for twin in self._cloud.twins()}
@@ -83,8 +89,9 @@ class BothEnds:
         return _value(at_edge), _value(in_cloud)
 
     def agree(self) -> bool:
-        """Whether the cloud shows every value that the edge shows."""
-        places = [(device, name) for device, twins in self._view.twins.items() for name in twins]
+        """Whether the cloud shows every value of the plant that the edge shows."""
+        plant = {device: twins for device, twins in self._view.twins.items() if not pod_of(device)}
+        places = [(device, name) for device, twins in plant.items() for name in twins]
         return all(edge == cloud for edge, cloud in map(self.reported, places))
 
     def _row(self, place: Place, twin: MsgTwin, now: float) -> tuple[str, ...]:
@@ -112,12 +119,24 @@ class BothEnds:
         device = topics.device_of(message.topic, topics.TWIN_DOCUMENT)
         before = dict(self._view.twins.get(device or "", {}))
         self._view.feed(message)
-        if self._record is None or device is None:
+        if self._record is None or device is None or pod_of(device) or is_node(device):
             return
         for name, twin in self._view.twins.get(device, {}).items():
             actual = twin.actual
             if actual and actual.metadata and _value(twin) != _value(before.get(name, NOTHING)):
                 self._record.setdefault((device, name), []).append(Recorded(actual.metadata.timestamp, actual.value))
+
+    def _narrow(self) -> None:
+        """To what is looked at: of the plant all, of pods a little, of the node nothing."""
+        for device, twins in list(self._view.twins.items()):
+            if is_node(device):
+                del self._view.twins[device]
+            elif pod_of(device):
+                self._view.twins[device] = {name: twins[name] for name in OF_PODS if name in twins}
+
+
+def is_node(device: str) -> bool:
+    return device.partition("/")[2].startswith(node_twin.PREFIX)
 
 
 def line(cells: tuple[str, ...]) -> str:

@@ -1,18 +1,19 @@
-"""The boiler plant, live in a terminal: a PLC, an edge on the manifests of this folder, a cable, and a cloud.
+"""The boiler plant, live in a terminal: a PLC, an edge with a pod beside the boiler, a cable, and a cloud.
 
     python demo.py                    until Ctrl-C
     python demo.py --seconds 10       for so long
 
 The table shows each twin at both ends. After some seconds somebody at the cloud desires another temperature, then the
 cable is cut for a while (`outage.py`). Processes of their own, which end with this one: the PLC (`plc.py`), the cloud
-(`twinhub cloud`), the cable (`cable.py`), the hub of the edge (`twinhub run`, with a private broker). The manifests
-are read where they are: edit one and see it take effect.
+(`twinhub cloud`), the cable (`cable.py`), the hub of the edge (`twinhub run`, with a private broker), and its pod
+(`../boiler-alarm`), in a container where podman works (`engine.py`). The hub reads a copy of the manifests: edit one
+and see it take effect.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
+import json
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from both_ends import BothEnds, line
+from engine import Engine, engine, remove_pods
 from outage import outage
 from processes import OPERATOR, TWINHUB, await_start, free_port, process, start_cloud
 from stage import stage
@@ -34,10 +36,14 @@ from twinhub.errors import CommandError
 from twinhub.state_dir import running_broker
 
 HERE = Path(__file__).resolve().parent
+ALARM = HERE.parent / "boiler-alarm"
 PLC_PORT, BROKER_PORT = 15020, 18830
 """As the manifests and twinhub.yaml have them."""
 CLOUD_PORT, LINK_PORT, CABLE_PORT = 10002, 10000, 11000
 NODE = "boiler-house"
+IMAGE = "localhost/boiler-alarm:1"
+"""As alarm.yaml has it."""
+STATE = "state"
 REDRAW = 0.25
 HINTS = """
   In a second terminal, follow what the hub says of its devices,
@@ -54,6 +60,12 @@ HINTS = """
     export TWINHUB_CLOUD=127.0.0.1:{cloud} TWINHUB_OPERATOR={operator}
     twinhub set pump speed-set-point 1300 --cloud 127.0.0.1:{cloud}
     twinhub get twins --cloud 127.0.0.1:{cloud}
+
+  The alarm is the work of a pod: look at it, and make it alarm at another temperature.
+
+    twinhub get pods --broker mqtt://127.0.0.1:{broker}
+    twinhub logs alarm --state-dir {state}
+    twinhub set alarm limit 90 --broker mqtt://127.0.0.1:{broker}
 
   Edit {folder}/pump.yaml and see it take effect; the logs are in {logs}.
   Ctrl-C ends it all.
@@ -92,12 +104,16 @@ def show(stack: ExitStack, scratch: Path, options: argparse.Namespace) -> None:
     """Start everything and look on."""
     ports = Ports(*map(free_port, (PLC_PORT, BROKER_PORT, CLOUD_PORT, LINK_PORT, CABLE_PORT)))
     folder = manifests(scratch, ports)
+    pods = stack.enter_context(engine(scratch, make_image))
+    add_alarm(folder, pods)
+    print(f"the pod runs on {pods.runtime} ({pods.why})", flush=True)
     plc = [sys.executable, str(HERE / "plc.py"), f"--port={ports.plc}", f"--speed={options.speed}"]
     stack.enter_context(process(plc, scratch / "plc.log"))
     cloud = start_cloud(stack, scratch, ports.cloud, ports.link)
     cable = start_cable(stack, scratch, ports)
     edge = start_edge(stack, scratch, folder, ports, cloud)
     texts = {"operator": scratch / OPERATOR, "folder": folder, "logs": scratch, "bin": Path(sys.executable).parent}
+    texts["state"] = scratch / STATE
     print(HINTS.format(broker=ports.broker, cloud=ports.cloud, **texts), flush=True)
     look_on(BothEnds(edge, cloud), cable, options)
 
@@ -118,13 +134,14 @@ def start_cable(stack: ExitStack, scratch: Path, ports: Ports) -> Callable[[str]
 
 def start_edge(stack: ExitStack, scratch: Path, folder: Path, ports: Ports, cloud: CloudClient) -> TwinClient:
     """The edge joins the cloud and runs its hub; a connection to its broker."""
-    state, identity, log = scratch / "state", scratch / "identity", scratch / "hub.log"
+    state, identity, log = scratch / STATE, scratch / "identity", scratch / "hub.log"
     join = ["join", f"--cloud=127.0.0.1:{ports.cloud}", f"--link-port={ports.cable}", f"--node={NODE}"]
     token = cloud.token(NODE).token
     subprocess.run(
         [*TWINHUB, *join, f"--identity={identity}"], input=token, text=True, check=True, stdout=subprocess.DEVNULL
     )
     hub = [*TWINHUB, "run", str(folder), f"--state-dir={state}", f"--identity={identity}"]
+    stack.callback(remove_pods, state / "edged", NODE)
     started = stack.enter_context(process(hub, log))
     return stack.enter_context(TwinClient(await_start(started, lambda: running_broker(state), "the hub", log)))
 
@@ -142,15 +159,29 @@ def look_on(ends: BothEnds, cable: Callable[[str], None], options: argparse.Name
 
 
 def manifests(scratch: Path, ports: Ports) -> Path:
-    """This folder; where its ports are in use, a copy with others."""
-    if (ports.plc, ports.broker) == (PLC_PORT, BROKER_PORT):
-        return HERE
+    """A copy of this folder's, with these ports."""
     copy = scratch / "manifests"
-    shutil.copytree(HERE, copy, ignore=shutil.ignore_patterns(".*", "__pycache__"))
-    for file in copy.glob("*.yaml"):
-        text = file.read_text()
-        file.write_text(text.replace(str(PLC_PORT), str(ports.plc)).replace(str(BROKER_PORT), str(ports.broker)))
+    copy.mkdir()
+    for file in HERE.glob("*.yaml"):
+        text = file.read_text().replace(str(PLC_PORT), str(ports.plc)).replace(str(BROKER_PORT), str(ports.broker))
+        (copy / file.name).write_text(text)
     return copy
+
+
+def add_alarm(folder: Path, pods: Engine) -> None:
+    """The alarm's manifests, and which engine its pod runs on. Processes do without an image: they run our Python."""
+    text = (ALARM / "alarm.yaml").read_text()
+    if pods.runtime == "process":
+        program = json.dumps([sys.executable, "-IS", str(ALARM / "alarm.py")])
+        text = text.replace(f"image: {IMAGE}", f"image: host\n      command: {program}")
+    (folder / "alarm.yaml").write_text(text)
+    with (folder / "twinhub.yaml").open("a") as settings:
+        settings.write(f"pods:\n  runtime: {pods.runtime}\n")
+
+
+def make_image(archive: Path) -> None:
+    """The alarm's image, into this file."""
+    subprocess.run([sys.executable, ALARM / "alarm_image.py", archive], check=True, capture_output=True, timeout=30)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from device_models import Declarations, Device, ProtocolSchema, load
+from device_models.manifest import Manifest
 
 HERE = Path(__file__).parent
 Protocols = dict[str, ProtocolSchema]
@@ -180,3 +181,36 @@ def test_a_model_may_be_elsewhere(tmp_path: Path) -> None:
     assert declared.ok
     assert list(declared.documents) == ["Device/default/pump"]
     assert declared.devices == {}
+
+
+MIXED = """
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Pod, metadata: {name: alarm}}
+- {apiVersion: apps/v1, kind: DaemonSet}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: view}}
+---
+{apiVersion: devices.kubeedge.io/v1beta1, kind: DeviceModel, metadata: {name: pump}, spec: {properties: []}}
+---
+{apiVersion: v1, kind: 5}
+"""
+
+
+def test_what_somebody_else_reads_is_passed_over(protocols: Protocols, tmp_path: Path) -> None:
+    (tmp_path / "all.yaml").write_text(MIXED, encoding="utf-8")
+    seen: list[tuple[str, int]] = []
+
+    def pods(manifest: Manifest) -> bool:
+        seen.append((manifest.kind, manifest.locate(("kind",)).line))
+        return manifest.kind == "Pod"
+
+    declared = load(tmp_path, protocols, others=pods)
+    assert seen == [("Pod", 5), ("DaemonSet", 6), ("Pod", 8), ("DeviceModel", 10)]
+    assert declared.documents.keys() == {"DeviceModel/default/pump"}
+    told = [(problem.severity, problem.line, problem.message) for problem in declared.problems]
+    assert told == [
+        ("warning", 6, "the kind DaemonSet (apps/v1) is not used here yet"),
+        ("error", 12, "this manifest has no kind"),
+    ]

@@ -64,3 +64,11 @@ def test_what_is_no_object_is_told_and_harms_no_other(item: Any) -> None:
     found = load_objects([item, DEVICE, MODEL], PROTOCOLS)
     assert found.devices.keys() == {"plant/pump-1"}
     assert found.problems
+
+
+def test_what_somebody_else_reads_is_passed_over() -> None:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "alarm"}}
+    found = load_objects([MODEL, pod], PROTOCOLS, lambda manifest: manifest.key == "Pod/default/alarm")
+    assert found.documents.keys() == {"DeviceModel/plant/pump"}
+    assert not found.problems
+    assert [problem.severity for problem in load_objects([pod], PROTOCOLS).problems] == ["warning"]

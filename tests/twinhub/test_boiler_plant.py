@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -129,6 +129,20 @@ def operator_hint(screen: Path, program: str) -> subprocess.CompletedProcess[str
     return twinhub(*words, **dict(setting.split("=", 1) for setting in settings))
 
 
+def run_hint(screen: Path, program: str) -> subprocess.CompletedProcess[str]:
+    return twinhub(*hint(screen, program)[1:])
+
+
+def told_of(broker: str) -> list[Path]:
+    """The processes whose environment names this broker: those of a pod that is bound to a device."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if f"TWINHUB_BROKER={broker}".encode() in environment.read_bytes():
+                found.append(environment)
+    return found
+
+
 def descendants(pid: int) -> list[int]:
     """The processes that this one has started, and those that they have."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -157,6 +171,13 @@ def test_the_demo_does_what_it_says(tmp_path: Path) -> None:
             "what the cloud desires is met",
         )
         assert "default/boiler" in operator_hint(screen, "twinhub get").stdout
+        wait_for(lambda: "default/pod.alarm  phase  Running  good" in screen.read_text(), "the pod runs")
+        wait_for(lambda: "default/alarm  active  true  good" in screen.read_text(), "the alarm is raised")
+        assert "default/alarm  1/1    Running" in run_hint(screen, "twinhub get pods").stdout
+        assert "above 65 °C" in run_hint(screen, "twinhub logs").stdout
+        assert run_hint(screen, "twinhub set alarm").returncode == 0
+        wait_for(lambda: "default/alarm  limit  90 °C  good" in screen.read_text(), "the pod obeys")
+        assert told_of(broker), "the pod's processes"
         children = descendants(started.pid)
         assert len(children) >= 5, "PLC, cloud, cable, hub, broker"
         asked = time.monotonic()
@@ -164,6 +185,7 @@ def test_the_demo_does_what_it_says(tmp_path: Path) -> None:
         started.wait(10)
         assert time.monotonic() - asked < 5
         wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "no process is left behind")
+        wait_for(lambda: not told_of(broker), "nothing of the pod is left behind")
         assert "no broker" in twinhub("get", "--broker", broker).stderr
         assert "Traceback" not in screen.read_text()
 

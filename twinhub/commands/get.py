@@ -5,6 +5,7 @@ examples:
   twinhub get pump                     the twin of default/pump: reported, desired, quality, age
   twinhub get line-2/pump speed        one value, alone on its line
   twinhub get pump --json | jq .twin   for scripts
+  twinhub get pods                     all pods: ready, status, restarts, age
 
 of a cloud:
   twinhub get nodes --cloud HOST       the edges, their links, and what waits for them
@@ -32,12 +33,15 @@ from twinhub.client import TwinClient
 from twinhub.cloud_option import add_cloud_option, connect_cloud
 from twinhub.errors import CommandError
 from twinhub.moments import moment
+from twinhub.pod_view import POD_HEADER, POD_RIGHT, PodView, pod_row, pods
 from twinhub.text import columns, printable
 from twinhub.twin_rows import HEADER, RIGHT, device_id, row
 
+PODS = "pods"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("device", nargs="?", type=_name, metavar="DEVICE", help="[NAMESPACE/]NAME")
+    parser.add_argument("device", nargs="?", type=_name, metavar="DEVICE", help="[NAMESPACE/]NAME, or pods")
     parser.add_argument("property", nargs="?", metavar="PROPERTY")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_broker_option(parser)
@@ -59,6 +63,9 @@ def run(options: argparse.Namespace) -> int:
     if options.of or options.since is not None or options.at is not None:
         raise CommandError("--property, --since and --at ask a cloud: name it with --cloud HOST")
     with connect(options) as client:
+        if options.device == PODS and options.property is None:
+            _show_pods(pods(client), json=options.json)
+            return 0
         if options.device is None:
             _show_devices(client.devices(), json=options.json)
             return 0
@@ -84,6 +91,15 @@ def _show_devices(devices: list[MemberDevice], *, json: bool) -> None:
         print(*columns(("DEVICE", "STATE", "LAST ONLINE", "DESCRIPTION"), rows), sep="\n")
     else:
         print("the hub knows no devices", file=sys.stderr)
+
+
+def _show_pods(found: list[PodView], *, json: bool) -> None:
+    if json:
+        _print_json([{"pod": pod.id, **pod.values} for pod in found])
+    elif found:
+        print(*columns(POD_HEADER, [pod_row(pod, time.time()) for pod in found], POD_RIGHT), sep="\n")
+    else:
+        print("the hub knows no pods", file=sys.stderr)
 
 
 def _show_twin(device: str, twin: dict[str, MsgTwin], *, json: bool) -> None:

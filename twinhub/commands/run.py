@@ -1,4 +1,4 @@
-"""Run the hub of one edge on the manifests of a folder: a broker, the twins, the mappers.
+"""Run the hub of one edge on the manifests of a folder: a broker, the twins, the mappers, the pods.
 
 examples:
   twinhub run plant/                                    a private mosquitto on 127.0.0.1:1883
@@ -37,6 +37,10 @@ Everything else has a default that works and can be set in DIR/twinhub.yaml:
     outboxDays: 30             older changes are folded to the newest of each property
     logs: true                 send the hub's log lines, as far as there is room
     metricsPort: 0             Prometheus metrics on 127.0.0.1; 0 = none
+  pods:
+    runtime: auto              what runs pods: podman, cri, process, none (default: podman where it is installed,
+                               else processes of this node)
+    deviceAwaySeconds: 30      how long a device may be away before the pods bound to it are stopped
 
 Exit codes: 0 ended as asked, 1 it could not run, 2 usage.
 """
@@ -97,7 +101,7 @@ async def _serve(folder: Path, settings: Settings, state: Path, identity: Identi
     seen = signature(folder)
     found = read_manifests(folder)
     async with Edge(settings, folder, state, len(found.devices), identity) as edge:
-        manifests = live.good_start(found, edge.known)
+        manifests = live.good_start(found, edge.known, edge.known_pods)
         await edge.start(manifests)
         with metrics_server(settings.cloud.metrics_port, edge.collectors()):
             await live.follow(folder, seen, manifests, edge.apply)

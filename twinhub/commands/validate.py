@@ -38,13 +38,17 @@ def _print(manifests: Manifests) -> None:
         print(f"warning: {problem}" if problem.severity == "warning" else problem)
     properties = sum(len(device.properties) for device in manifests.devices)
     outcome = plural(len(manifests.errors), "error") if manifests.errors else "no errors"
-    print(f"complete: {plural(len(manifests.devices), 'device')}, {plural(properties, 'property')}; {outcome}")
+    complete = [plural(len(manifests.devices), "device"), plural(properties, "property")]
+    if pods := manifests.pods.pods:
+        complete.append(plural(len(pods), "pod"))
+    print(f"complete: {', '.join(complete)}; {outcome}")
 
 
 def _print_json(manifests: Manifests) -> None:
     findings = {
         "ok": not manifests.errors,
         "devices": [device.id for device in manifests.devices],
+        "pods": list(manifests.pods.pods),
         "problems": [asdict(problem) for problem in manifests.problems],
     }
     print(msgspec.json.encode(findings).decode())

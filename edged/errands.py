@@ -1,0 +1,76 @@
+"""What a command on the same machine may ask of edged, and what it is answered: one JSON line each way."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+__all__ = ["SOCKET", "Answer", "Errand", "Exec", "ImageRow", "Images", "Load", "Loaded", "Log", "LogFile", "Output"]
+
+SOCKET = "edged.sock"
+"""In the state directory; for its owner alone."""
+
+Seconds = Annotated[float, Meta(gt=0, le=3600)]
+
+
+class Log(Struct, frozen=True, tag=True):
+    """Where is the output of a container? An empty `container` is the pod's only one."""
+
+    pod: str
+    container: str = ""
+    before: int = 0
+    """So many restarts ago."""
+
+
+class LogFile(Struct, frozen=True, tag=True):
+    path: str
+    container: str
+
+
+class Exec(Struct, frozen=True, tag=True):
+    """Run a command in a container, without a terminal and without input."""
+
+    pod: str
+    command: Annotated[tuple[str, ...], Meta(min_length=1)]
+    container: str = ""
+    within: Seconds = 60.0
+
+
+class Output(Struct, frozen=True, tag=True):
+    exit_code: int
+    output: bytes
+
+
+class Load(Struct, frozen=True, tag=True):
+    """Take images from a file of this machine."""
+
+    path: str
+
+
+class Loaded(Struct, frozen=True, tag=True):
+    names: tuple[str, ...]
+
+
+class Images(Struct, frozen=True, tag=True):
+    """What images are there?"""
+
+
+class ImageRow(Struct, frozen=True):
+    id: str
+    names: tuple[str, ...]
+    size: int
+
+
+class ImageList(Struct, frozen=True, tag=True):
+    images: tuple[ImageRow, ...]
+
+
+class Refusal(Struct, frozen=True, tag=True):
+    """A sentence for people."""
+
+    reason: str
+
+
+Errand = Log | Exec | Load | Images
+Answer = LogFile | Output | Loaded | ImageList | Refusal

@@ -1,0 +1,105 @@
+"""Pods on containerd from their manifests: what edged makes of them, whoever is killed meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import busybox_image
+import pytest
+from containerd_engine import ContainerdEngine, containerd_engine, has_networks
+from pod_texts import read
+from runtime_contract import until
+
+from edged.declared import DeclaredPods
+from edged.edged import Edged
+from edged.places import room_in
+from edged.plan import NodeFacts
+from edged.planner import NodePlanner
+from edged.sources import Sources
+
+NODE = "edge-1"
+POD = f"""
+apiVersion: v1
+kind: Pod
+metadata: {{name: web}}
+spec:
+  hostNetwork: {str(not has_networks()).lower()}
+  terminationGracePeriodSeconds: 5
+  initContainers:
+  - name: before
+    image: {busybox_image.NAME}
+    command: [sh, -c, "cat /words/word > /shared/word"]
+    volumeMounts: [{{name: words, mountPath: /words}}, {{name: shared, mountPath: /shared}}]
+  containers:
+  - name: app
+    image: {busybox_image.NAME}
+    command: [sh, -c, "cat /shared/word; trap 'exit 0' TERM; while :; do sleep 0.1; done"]
+    volumeMounts: [{{name: shared, mountPath: /shared}}]
+    readinessProbe: {{exec: {{command: [test, -s, /shared/word]}}, periodSeconds: 1}}
+    resources: {{limits: {{memory: 64Mi, cpu: 500m}}}}
+  volumes:
+  - {{name: words, configMap: {{name: words}}}}
+  - {{name: shared, emptyDir: {{}}}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: words}}
+data: {{word: "hello\\n"}}
+"""
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerdEngine]:
+    with containerd_engine(tmp_path_factory.mktemp("containerd")) as engine:
+        engine.ctr("images", "import", str(busybox_image.docker_archive(engine.directory / "busybox.tar")))
+        yield engine
+
+
+@asynccontextmanager
+async def edged_on(engine: ContainerdEngine, directory: Path, declared: DeclaredPods) -> AsyncIterator[Edged]:
+    async with Edged(engine.runtime(), NODE, directory, lambda *_: None) as edged:
+        apply(edged, directory, declared)
+        yield edged
+
+
+def apply(edged: Edged, directory: Path, declared: DeclaredPods) -> None:
+    sources = Sources(declared.config_maps, declared.secrets)
+    edged.apply(declared.pods, NodePlanner(sources, NodeFacts(NODE, "127.0.0.1"), room_in(directory)))
+
+
+async def started(edged: Edged) -> str:
+    """When its container was, once the pod is ready."""
+
+    async def ready() -> bool:
+        status = edged.status("default/web")
+        return status is not None and status.phase == "Running" and status.ready == (1, 1)
+
+    await until(ready, "the pod is ready", 60)
+    [one] = edged.status("default/web").container_statuses  # type: ignore[union-attr]
+    assert one.state.running
+    assert one.restart_count == 0
+    return one.state.running.started_at
+
+
+async def test_a_pod_comes_is_adopted_and_goes(engine: ContainerdEngine, tmp_path: Path) -> None:
+    for name in ("manifests", "none"):
+        (tmp_path / name).mkdir()
+    declared = read(tmp_path / "manifests", POD)
+    assert declared.problems == ()
+    async with edged_on(engine, tmp_path / "edged", declared) as edged:
+        first = await started(edged)
+        log = edged.log("default/web", "app")
+        assert log
+        assert log.read_text().endswith(" stdout F hello\n")
+    await engine.kill()
+    async with edged_on(engine, tmp_path / "edged", declared) as edged:
+        await engine.revive()
+        assert await started(edged) == first
+        apply(edged, tmp_path / "edged", read(tmp_path / "none"))
+
+        async def gone() -> bool:
+            return edged.status("default/web") is None and not engine.ctr("containers", "list", "-q").strip()
+
+        await until(gone, "nothing of it is left", 60)

@@ -1,0 +1,27 @@
+"""What a cloud is told of the twins of pods and nodes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from device_models import Device, load_objects
+from edged import node_twin, pod_twin
+from edged.pod import Container, Metadata, Pod, PodSpec
+from edged.twin_documents import documents
+
+
+def test_they_declare_the_same_devices() -> None:
+    containers = (Container(name="app", image="app:1"),)
+    metadata = Metadata(name="web.a", namespace="line-2")
+    pod = Pod(api_version="v1", kind="Pod", metadata=metadata, spec=PodSpec(containers=containers))
+    derived = [pod_twin.device_of(pod, "edge-7"), node_twin.device_of("Edge-7")]
+    declared = load_objects(documents(derived).values(), {})
+    assert declared.problems == ()
+    for device in derived:
+        assert _plain(declared.devices[device.id]) == _plain(device)
+
+
+def _plain(device: Device) -> Device:
+    """Without what a cloud need not know: which mapper it has, and what its manifest wishes."""
+    properties = tuple(replace(one, desired=None) for one in device.properties)
+    return replace(device, model="", protocol="", properties=properties)

@@ -1,0 +1,68 @@
+"""The command line's way to the hub that runs on this machine: `edged.front_door`, from outside."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from edged.errands import SOCKET, Answer, Errand, Refusal
+from twinhub.errors import CommandError
+from twinhub.state_dir import NAME
+
+__all__ = ["HubDoor", "add_state_option"]
+
+A = TypeVar("A")
+MARGIN = 30.0
+"""Seconds that an answer may take beyond what its errand asks for."""
+
+
+def add_state_option(parser: argparse.ArgumentParser) -> None:
+    """The option of every command that speaks to the hub on this machine."""
+    parser.add_argument(
+        "--state-dir",
+        type=Path,
+        default=Path(NAME),
+        metavar="DIR",
+        help=f"what the hub that runs here remembers in (default: {NAME} in the current directory)",
+    )
+
+
+class HubDoor:
+    """Of the hub that works in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def ask(self, errand: Errand, form: type[A], *, within: float = 0.0) -> A:
+        """The answer. CommandError: there is no hub, or it cannot. `within`: seconds that the errand may take."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
+            wire.settimeout(within + MARGIN)
+            self._connect(wire)
+            try:
+                wire.sendall(msgspec.json.encode(errand) + b"\n")
+                with wire.makefile("rb") as stream:
+                    answer = msgspec.json.decode(stream.readline(), type=Answer)
+            except (OSError, msgspec.MsgspecError) as error:
+                raise CommandError(f"the hub did not answer: {error}") from None
+        if isinstance(answer, Refusal):
+            raise CommandError(answer.reason)
+        assert isinstance(answer, form)
+        return answer
+
+    def _connect(self, wire: socket.socket) -> None:
+        try:
+            opened = os.open(self._directory, os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                wire.connect(f"/proc/self/fd/{opened}/{SOCKET}")
+            finally:
+                os.close(opened)
+        except PermissionError:
+            raise CommandError(f"{self._directory} is not ours: ask as the user the hub runs as") from None
+        except OSError:
+            advice = "name the directory of the hub that runs here with --state-dir DIR"
+            raise CommandError(f"no hub with pods works in {self._directory}; {advice}") from None

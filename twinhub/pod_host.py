@@ -1,0 +1,183 @@
+"""Runs the pods of an edge: edged on a container engine, the pods' twins on the bus, the door for commands."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Self
+
+from device_models import Device
+from edged import node_twin, pod_twin
+from edged.choice import choose
+from edged.declared import DeclaredPods
+from edged.device_facts import bound
+from edged.edged import Edged, EdgedSettings
+from edged.errand_desk import ErrandDesk
+from edged.front_door import FrontDoor
+from edged.node_status import address_of, look
+from edged.overrides import Overrides
+from edged.places import room_in
+from edged.plan import NodeFacts
+from edged.planner import NodePlanner
+from edged.pod import DEVICE_ANNOTATION, Pod
+from edged.retained import Retained, repeating
+from edged.status import PodStatus
+from edged.twin_face import TwinFace
+from eventbus.connect import transport
+from eventbus.device_side import DeviceSide
+from eventbus.owned_task import OwnedTask
+from twin.keeper import Keeper
+from twin.rules import Rules
+from twin.store import Store, StoreError
+from twinhub.bus_session import BusSessions
+from twinhub.declared_pods import PodCatalogue
+from twinhub.settings import PodSettings
+from twinhub.text import plural
+
+__all__ = ["PodHost"]
+
+logger = logging.getLogger("twinhub")
+
+NODE_PERIOD = 5.0
+"""Seconds between two looks at the node, and at what happened to its pods."""
+
+
+class PodHost:
+    """`recall` first, then `async with`, then `apply`. Nothing is started before there is a pod, or was one."""
+
+    def __init__(
+        self, settings: PodSettings, node: str, state: Path, catalogue: Store, keeper: Keeper, rules: Rules
+    ) -> None:
+        """`state`: a directory of this hub alone. `rules`: those of the keeper."""
+        self._settings = settings
+        self._node = node
+        self._state = state
+        self._directory = state / "edged"
+        self._keeper = keeper
+        self._strict, self._largest = rules.strict, rules.value_bytes
+        self._catalogue = PodCatalogue(catalogue, state)
+        self._overrides = Overrides(catalogue)
+        self._room = room_in(self._directory)
+        self._facts = NodeFacts(node, address_of())
+        self._in_use = self._directory.exists()
+        self._before: Mapping[str, Pod] = {}
+        self._pods: Mapping[str, Pod] = {}
+        self._sessions: BusSessions
+        self._edged: Edged | None = None
+        self._face: TwinFace
+        self._retained: Retained
+        self._stack = AsyncExitStack()
+
+    async def recall(self) -> DeclaredPods:
+        """The pods that were declared last. Raises `StoreError`."""
+        known = await self._catalogue.recall()
+        self._before = known.on(self._node)
+        await self._overrides.recall()
+        return known
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._keeper.on_state = None
+        await self._stack.aclose()
+
+    def devices(self, pods: DeclaredPods) -> list[Device]:
+        """The devices whose twins show these pods and their node."""
+        mine = pods.on(self._node).values()
+        self._in_use = self._in_use or bool(mine)
+        node = [node_twin.device_of(self._node, strict=self._strict)] if self._in_use else []
+        return [*node, *(pod_twin.device_of(pod, self._node, strict=self._strict) for pod in mine)]
+
+    async def apply(self, pods: DeclaredPods, sessions: BusSessions) -> None:
+        """From now on these are to run. The hub knows their `devices`."""
+        if self._in_use:
+            self._pods = pods.on(self._node)
+            edged = self._edged or await self._start(sessions)
+            self._face.serve(frozenset(map(pod_twin.twin_id, self._pods)) | {node_twin.twin_id(self._node)})
+            for pod_id, pod in self._pods.items():
+                edged.override(pod_id, self._overrides.of(pod))
+            edged.apply(self._pods, NodePlanner(pods.sources, self._facts, self._room))
+            self.devices_changed()
+        await self._remember(pods)
+
+    def devices_changed(self) -> None:
+        """Devices were declared or declared no longer: pods may be bound to them."""
+        for pod in self._pods.values():
+            if device_id := pod.metadata.annotations.get(DEVICE_ANNOTATION):
+                self._hear_device(device_id)
+
+    async def _start(self, sessions: BusSessions) -> Edged:
+        enter = self._stack.enter_async_context
+        self._sessions = sessions
+        runtime = await asyncio.to_thread(choose, self._settings.runtime, self._directory)
+        bus = transport(sessions.mapper(pod_twin.PROTOCOL))
+        side = DeviceSide(bus, "pods")
+        self._retained = Retained(bus.publish)
+        bus.on_up = repeating(self._retained, bus.on_up)
+        self._face = await enter(TwinFace(await enter(side), self._fulfil))
+        settings = EdgedSettings(device_away=self._settings.device_away_seconds, host_ip=self._facts.address)
+        self._edged = edged = Edged(runtime, self._node, self._directory, self._told, settings)
+        await enter(edged)
+        try:
+            await enter(FrontDoor(self._state, ErrandDesk(edged, runtime).serve))
+        except OSError as error:
+            logger.error("`twinhub logs`, `exec` and `image` will not reach this hub: no socket: %s", error)
+        await enter(OwnedTask(self._watch(edged), "status of the node"))
+        for pod_id in self._before.keys() - self._pods.keys():
+            self._retained.pod(pod_id, None)
+        self._keeper.on_state = self._hear_device
+        logger.info("%s to run on %s", plural(len(self._pods), "pod"), self._node)
+        return edged
+
+    async def _remember(self, pods: DeclaredPods) -> None:
+        try:
+            await self._catalogue.remember(pods)
+            await self._overrides.forget_all_but(pods.on(self._node))
+        except (StoreError, OSError) as error:
+            logger.error("the pods that are declared could not be noted: %s", error)
+
+    def _told(self, pod_id: str, status: PodStatus | None) -> None:
+        self._retained.pod(pod_id, status)
+        self._report(pod_id)
+
+    def _report(self, pod_id: str) -> None:
+        assert self._edged
+        pod, status = self._pods.get(pod_id), self._edged.status(pod_id)
+        if pod and status:
+            override, events = self._overrides.of(pod), self._edged.events(pod_id)
+            values = pod_twin.readings(status, events, override, strict=self._strict, largest=self._largest)
+            self._face.report(pod_twin.twin_id(pod_id), pod_twin.state(status), values)
+
+    async def _fulfil(self, device_id: str, wishes: Mapping[str, str]) -> Mapping[str, str]:
+        pod_id = pod_twin.pod_of(device_id) or ""
+        pod = self._pods.get(pod_id)
+        if pod is None or self._edged is None:
+            return {}
+        refused = await self._overrides.wish(pod, wishes)
+        self._edged.override(pod_id, self._overrides.of(self._pods.get(pod_id, pod)))
+        self._report(pod_id)
+        return refused
+
+    def _hear_device(self, device_id: str) -> None:
+        """A device said how it is, or may have come or gone."""
+        device, said = self._keeper.device(device_id), self._keeper.state(device_id)
+        if self._edged and any(
+            pod.metadata.annotations.get(DEVICE_ANNOTATION) == device_id for pod in self._pods.values()
+        ):
+            online = device is not None and said is not None and said.state.lower() in ("online", "ok")
+            self._edged.device(device_id, bound(device, self._sessions.url) if device and online else None)
+
+    async def _watch(self, edged: Edged) -> None:
+        while True:
+            status = await asyncio.to_thread(look, self._state, self._node, edged.info, edged.absence)
+            self._retained.node(status)
+            values = node_twin.readings(status, strict=self._strict)
+            self._face.report(node_twin.twin_id(self._node), node_twin.state(status), values)
+            for pod_id in self._pods:  # of what happened to it without another status nobody tells
+                self._report(pod_id)
+            known = edged.info is not None or edged.absence
+            await asyncio.sleep(NODE_PERIOD if known else NODE_PERIOD / 10)
