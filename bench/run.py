@@ -4,6 +4,7 @@ python -m bench                    everything, about twenty minutes
 python -m bench --quick            everything, shorter
 python -m bench --only updates     scenarios whose name contains that
 python -m bench --only link        those of the link between edge and cloud
+python -m bench --only pods        those of pods
 python -m bench --write            append the table to bench/RESULTS.md
 """
 
@@ -24,7 +25,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from bench import link_scenarios, scenarios
+from bench import link_scenarios, pod_scenarios, scenarios
 from bench.lab import ROOT, LabError
 from bench.scenarios import Pace, Row, Scenario
 
@@ -54,6 +55,12 @@ SCENARIOS: dict[str, Scenario] = {
     "link storm: 1,000 edges": partial(link_scenarios.storm, 1000),
     "link wish: 300 times": partial(link_scenarios.wish, 300),
     "link wish: 300 times, flooded, 1 Mbit/s": partial(link_scenarios.wish, 300, flooded=True),
+    "pods start: podman": partial(pod_scenarios.start, "podman"),
+    "pods start: processes": partial(pod_scenarios.start, "process"),
+    "pods wish: podman": partial(pod_scenarios.wish, "podman"),
+    "pods wish: processes": partial(pod_scenarios.wish, "process"),
+    "pods steady: 50, podman": partial(pod_scenarios.fifty, "podman", 50),
+    "pods steady: 50, processes": partial(pod_scenarios.fifty, "process", 50),
 }
 FULL, QUICK = Pace(seconds=20, settle=5), Pace(seconds=4, settle=2)
 
