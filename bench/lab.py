@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Self
@@ -61,6 +61,18 @@ class Lab:
         options = ["--broker", self._broker.url, "--state-dir", str(self.folder / "state"), *words]
         self.hub_started = time.time()
         await self._start("hub", [sys.executable, "-m", "twinhub", "run", str(self.manifests), *options])
+
+    async def end_hub(self, *, kill: bool = False) -> None:
+        """`kill`: at once, with -9. Nothing, where none runs."""
+        process = self._processes.pop("hub", None)
+        if process and kill:
+            process.kill()
+        if process:
+            await _end(process)
+
+    async def client(self, name: str, on_message: Callable[[bytes, bytes], None]) -> Client:
+        """A connection to the broker, for `async with`."""
+        return await Client.connect("127.0.0.1", self._port, name, on_message)
 
     async def null_hub(self) -> None:
         """Start the hub that does nothing."""

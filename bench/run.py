@@ -5,6 +5,7 @@ python -m bench --quick            everything, shorter
 python -m bench --only updates     scenarios whose name contains that
 python -m bench --only link        those of the link between edge and cloud
 python -m bench --only opcua       those of a protocol: opcua, ble, serial, satellite
+python -m bench --only pods        those of pods
 python -m bench --write            append the table to bench/RESULTS.md
 """
 
@@ -29,6 +30,7 @@ from bench import (
     ble_scenarios,
     link_scenarios,
     opcua_scenarios,
+    pod_scenarios,
     satellite_scenarios,
     scenarios,
     serial_scenarios,
@@ -75,6 +77,12 @@ SCENARIOS: dict[str, Scenario] = {
     "satellite rate: 50 buses, every 100 ms": partial(satellite_scenarios.rate, 50, 100),
     "satellite isolation: 50 buses, every 250 ms": partial(satellite_scenarios.isolation, 50, 250),
     "satellite memory: 300 buses": partial(satellite_scenarios.memory, 300),
+    "pods start: podman": partial(pod_scenarios.start, "podman"),
+    "pods start: processes": partial(pod_scenarios.start, "process"),
+    "pods wish: podman": partial(pod_scenarios.wish, "podman"),
+    "pods wish: processes": partial(pod_scenarios.wish, "process"),
+    "pods steady: 50, podman": partial(pod_scenarios.fifty, "podman", 50),
+    "pods steady: 50, processes": partial(pod_scenarios.fifty, "process", 50),
 }
 FULL, QUICK = Pace(seconds=20, settle=5), Pace(seconds=4, settle=2)
 

@@ -89,9 +89,8 @@ class BothEnds:
         return _value(at_edge), _value(in_cloud)
 
     def agree(self) -> bool:
-        """Whether the cloud shows every value of the plant that the edge shows."""
-        plant = {device: twins for device, twins in self._view.twins.items() if not pod_of(device)}
-        places = [(device, name) for device, twins in plant.items() for name in twins]
+        """Whether the cloud shows every value that the edge shows."""
+        places = [(device, name) for device, twins in self._view.twins.items() for name in twins]
         return all(edge == cloud for edge, cloud in map(self.reported, places))
 
     def _row(self, place: Place, twin: MsgTwin, now: float) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -149,6 +150,7 @@ class ContainerdEngine:
             subprocess.run(["umount", "--lazy", mount], check=False, timeout=LIMIT)
         subprocess.run(["ip", "link", "delete", self.bridge], check=False, capture_output=True, timeout=LIMIT)
         shutil.rmtree(self.directory, ignore_errors=True)
+        _clear_after_plugins()
 
     async def _remove_all(self) -> None:
         async with self.runtime() as runtime:
@@ -171,7 +173,8 @@ def containerd_engine(directory: Path) -> Iterator[ContainerdEngine]:
         yield engine
     finally:
         engine.clear()
-        FORWARDING.write_text(forwarding)
+        if not list(Path("/sys/class/net").glob("*/bridge")):
+            FORWARDING.write_text(forwarding)  # else somebody needs it
 
 
 def has_networks() -> bool:
@@ -218,7 +221,7 @@ def _free_number() -> int:
     return next(one for one in numbers if not Path(f"/sys/class/net/{_bridge(one)}").exists())
 
 
-def _bridge(number: int) -> str:
+def _bridge(number: int | str) -> str:
     return f"twinhub-t{number}"
 
 
@@ -226,6 +229,26 @@ def _snapshotter(directory: Path) -> str:
     """One overlay cannot lie upon another."""
     done = subprocess.run(["stat", "-f", "-c", "%T", str(directory)], check=True, capture_output=True, text=True)
     return "native" if done.stdout.strip() == "overlayfs" else "overlayfs"
+
+
+def _clear_after_plugins() -> None:
+    """What the plugins leave behind for the next pod, if nobody has one."""
+    for directory in ("/var/lib/cni/results", "/var/lib/cni"):
+        with suppress(OSError):
+            Path(directory).rmdir()
+    if not has_networks() or list(Path("/sys/class/net").glob(_bridge("*"))):
+        return
+    rules = [line for line in _nat("-S").splitlines() if "CNI-" in line]
+    if any("CNI-DN-" in line for line in rules):
+        return
+    for line in sorted(rules):  # those that are added (-A) before those that are made (-N)
+        words = shlex.split(line)
+        _nat({"-A": "-D", "-N": "-X"}[words[0]], *words[1:])
+
+
+def _nat(*words: str) -> str:
+    command = ["iptables", "--wait", "10", "--table", "nat", *words]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=LIMIT).stdout
 
 
 def _shims(socket: Path) -> list[int]:
