@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -21,18 +22,22 @@ TWINHUB = (sys.executable, "-m", "twinhub")
 OPERATOR = "operator.pem"
 """The operator's credentials, where the cloud puts them."""
 START_TIMEOUT = 20.0
+UNLENT = range(20_000, 32_000)
+"""Ports below those that Linux lends."""
 
 
 def free_port(wanted: int) -> int:
-    """The wanted port, or any other when somebody uses it."""
-    for port in (wanted, 0):
+    """The wanted port, or any other when somebody uses it, or 0 is wanted. Not one of those that the system lends to
+    whoever connects: it could be lent before the port is used."""
+    others = random.sample(UNLENT, 100)
+    for port in (wanted, *others) if wanted else others:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return int(probe.getsockname()[1])
+            return port
     sys.exit("there is no free port on this machine")
 
 

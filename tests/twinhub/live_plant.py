@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from processes import free_port as unlent
 
 from twinhub.client import TwinClient
 
@@ -23,9 +24,8 @@ PATIENCE = 20.0
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """None of those that the system lends to whoever connects: it could be lent before the port is used."""
+    return unlent(0)
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:

@@ -30,6 +30,13 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.1)
 
 
+def running(demo: subprocess.Popen[bytes], screen: Path) -> str:
+    """What it has shown so far."""
+    shown = screen.read_text()
+    assert demo.poll() is None, f"the demo has ended: {shown[-2000:]}"
+    return shown
+
+
 def test_its_manifests_are_good() -> None:
     checked = twinhub("validate", str(EXAMPLE / "edge"))
     assert checked.returncode == 0, checked.stderr
@@ -52,7 +59,7 @@ def test_a_silent_satellite_goes_on_alone_and_tells_everything_when_it_is_heard_
             )
             for told in range(1, len(story) + 1):
                 so_far = ".*".join(story[:told])
-                wait_for(lambda so_far=so_far: re.search(so_far, screen.read_text(), re.DOTALL), story[told - 1])
+                wait_for(lambda so_far=so_far: re.search(so_far, running(demo, screen), re.DOTALL), story[told - 1])
             children = descendants(demo.pid)
             assert len(children) >= 9, "the cloud; simulator, radio, hub and broker of each satellite"
             demo.send_signal(signal.SIGINT)
