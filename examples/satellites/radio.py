@@ -12,7 +12,7 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -89,16 +89,17 @@ def _said(contact: Contact, station: str) -> str:
 async def listen(config: SatelliteConfig, radio: Radio) -> None:
     """For ever."""
 
-    def hear(packet: bytes) -> None:
-        telemetry = read_telemetry(packet, checksum=config.checksum)
-        if telemetry and telemetry.time is not None:
-            radio.turn(telemetry.time / 1000)
+    def hear(packets: Iterable[bytes]) -> None:
+        for packet in packets:
+            telemetry = read_telemetry(packet, checksum=config.checksum)
+            if telemetry and telemetry.time is not None:
+                radio.turn(telemetry.time / 1000)
 
     while True:
         with suppress(OSError):
             bus = await open_bus(config.host, config.port, config.longest_packet, hear)
             try:
-                await bus.lost()
+                await bus.listen()
             finally:
                 bus.close()
         await asyncio.sleep(PAUSE)
