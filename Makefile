@@ -22,7 +22,7 @@ test: lint
 	@scripts/packages.sh mosquitto mosquitto-clients
 	@scripts/packages.sh gcc libc6-dev libmodbus-dev dbus-daemon || true
 	@scripts/packages.sh $(ENGINES) || true
-	$(VENV)/bin/pytest -q -n 4
+	$(VENV)/bin/pytest -q -n 4 --dist worksteal
 
 lint: $(VENV)/.test-ready
 	$(VENV)/bin/ruff check --quiet .

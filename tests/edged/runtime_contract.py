@@ -646,9 +646,14 @@ class RuntimeContract:
             await bench.runtime.execute(id_, ("/bin/touch", "/tmp/go"), PATIENCE)
 
             async def seen() -> bool:
+                """An engine may tell a moment before it shows it."""
                 await told.wait()
                 told.clear()
-                return (await bench.here(id_)).state == "exited"
+                for _ in range(20):
+                    if (await bench.here(id_)).state == "exited":
+                        return True
+                    await asyncio.sleep(0.05)
+                return False
 
             await asyncio.wait_for(until(seen, "the exit is told"), PATIENCE)
             listener.cancel()
