@@ -15,6 +15,8 @@ OnPackets = Callable[[Iterable[bytes]], None]
 """Called with all packets that came together, to be consumed; GarbageError is to come through."""
 CHUNK = 4096
 """Bytes read at once: then it is the turn of others, however much a bus says."""
+_SPACE = memoryview(bytearray(CHUNK))
+"""Of all connections: what is read is taken out before another one reads."""
 
 
 class Bus(asyncio.BufferedProtocol):
@@ -23,7 +25,6 @@ class Bus(asyncio.BufferedProtocol):
 
     def __init__(self, longest: int, on_packets: OnPackets) -> None:
         self._framer = Framer(longest)
-        self._space = memoryview(bytearray(CHUNK))
         self._on_packets = on_packets
         self._transport: asyncio.Transport | None = None
         self._early: bytes | None = b""
@@ -54,10 +55,10 @@ class Bus(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        return self._space
+        return _SPACE
 
     def buffer_updated(self, count: int) -> None:
-        self._hear(bytes(self._space[:count]))
+        self._hear(bytes(_SPACE[:count]))
 
     def _hear(self, data: bytes) -> None:
         if self._early is not None:
