@@ -1,4 +1,4 @@
-"""The one module that knows the resource strings of the hub wire (KubeEdge's message catalogue for devices)."""
+"""The one module that knows the resource strings of the hub wire (KubeEdge's message catalogue)."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ class Kind(StrEnum):
 
     DEVICE = "device"
     MODEL = "devicemodel"
+    POD = "pod"
+    CONFIG_MAP = "configmap"
+    SECRET = "secret"  # noqa: S105 - the spelling of a kind
     NODE = "node"
     EDGE_UPDATED = "twin/edge_updated"
     CLOUD_UPDATED = "twin/cloud_updated"
@@ -55,7 +58,9 @@ class Resource(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
-_OBJECTS = {"device": Kind.DEVICE, "devicemodel": Kind.MODEL, "node": Kind.NODE}
+_OBJECTS = {
+    kind.value: kind for kind in (Kind.DEVICE, Kind.MODEL, Kind.POD, Kind.CONFIG_MAP, Kind.SECRET, Kind.NODE)
+}
 _REPORTS = {kind.value: kind for kind in (Kind.EDGE_UPDATED, Kind.CLOUD_UPDATED, Kind.STATE_UPDATE)}
 
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from link import resources
 from link.resources import Kind, Resource
 
-WORDS = ("node", "device", "devicemodel", "default", "null", "twin", "state", "membership", "pump-01")
+WORDS = ("node", "device", "devicemodel", "pod", "secret", "default", "null", "twin", "state", "membership", "pump-01")
 names = st.sampled_from(WORDS)
-OBJECTS = (Kind.DEVICE, Kind.MODEL, Kind.NODE)
+OBJECTS = (Kind.DEVICE, Kind.MODEL, Kind.POD, Kind.CONFIG_MAP, Kind.SECRET, Kind.NODE)
 REPORTS = (Kind.EDGE_UPDATED, Kind.CLOUD_UPDATED, Kind.STATE_UPDATE)
 
 
@@ -40,7 +40,6 @@ def test_the_prefix_of_the_cloud_is_passed_over(kind, node, namespace, name):
         "membership",
         "membership/detail",
         "twin",
-        "default/pod/x",
         "default/podstatus/x",
         "device/default/pump-01/twin/other",
         "device/pump-01/twin/edge_updated",
