@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from link import resources
 from link.resources import Kind, Resource
 
-WORDS = ("node", "device", "devicemodel", "pod", "secret", "default", "null", "twin", "state", "membership", "pump-01")
+WORDS = ("node", "device", "devicemodel", "pod", "secret", "default", "null", "twin", "state", "pump-01")
 names = st.sampled_from(WORDS)
 OBJECTS = (Kind.DEVICE, Kind.MODEL, Kind.POD, Kind.CONFIG_MAP, Kind.SECRET, Kind.NODE)
 REPORTS = (Kind.EDGE_UPDATED, Kind.CLOUD_UPDATED, Kind.STATE_UPDATE)
