@@ -58,9 +58,7 @@ class Resource(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
-_OBJECTS = {
-    kind.value: kind for kind in (Kind.DEVICE, Kind.MODEL, Kind.POD, Kind.CONFIG_MAP, Kind.SECRET, Kind.NODE)
-}
+_OBJECTS = {kind.value: kind for kind in (Kind.DEVICE, Kind.MODEL, Kind.POD, Kind.CONFIG_MAP, Kind.SECRET, Kind.NODE)}
 _REPORTS = {kind.value: kind for kind in (Kind.EDGE_UPDATED, Kind.CLOUD_UPDATED, Kind.STATE_UPDATE)}
 
 
