@@ -80,7 +80,11 @@ class Service:
         self._log.write_bytes(b"")
         environment = {**service_environment(self.directory), "LOG": str(self._log)}
         shell = await asyncio.create_subprocess_exec(
-            "/bin/sh", "-c", _BEHIND, "sh", *program, env=environment, stdout=PIPE, start_new_session=True
+            *("/bin/sh", "-c", _BEHIND, "sh", *program),
+            cwd=self.directory,  # containers' monitors leave a file there when memory has run out
+            env=environment,
+            stdout=PIPE,
+            start_new_session=True,
         )
         assert shell.stdout
         output = await shell.stdout.readline()  # not to its end: under uvloop the service inherits the pipe as well
