@@ -22,7 +22,7 @@ from edged.runtime import RuntimeUnavailable
 
 LIMIT = 30.0
 """Seconds for a command of podman's."""
-REMOVED_WITHIN = 10.0
+REMOVED_WITHIN = ENDED_WITHIN = 10.0
 
 
 class Engine(NamedTuple):
@@ -111,6 +111,10 @@ class Podman:
                 yield address
             finally:
                 started.terminate()
+                try:
+                    started.wait(ENDED_WITHIN)
+                except subprocess.TimeoutExpired:
+                    started.kill()
 
     def clear(self) -> None:
         """Nothing is left of it."""

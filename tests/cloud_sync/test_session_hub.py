@@ -270,7 +270,7 @@ async def test_a_large_declaration_holds_up_nobody_else(cloud: Cloud) -> None:
             await edge.receive()
         looking.cancel()
         assert cloud.links()[0].refused == 2
-    assert max(pauses) < 0.15
+    assert max(pauses) < sum(pauses) / 2, "most of the work is done beside the loop"
 
 
 async def test_a_wish_does_not_wait_behind_a_flooded_bus(cloud: Cloud) -> None:

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 MOST_STILL = 20_000
 """Turns of the loop at one moment."""
+THREAD_PATIENCE = 10.0
+"""Seconds of real time in which a thread may wake a loop that waits for nothing else."""
 
 
 class _Leaping(selectors.DefaultSelector):  # type: ignore[valid-type, misc]
@@ -31,7 +33,10 @@ class _Leaping(selectors.DefaultSelector):  # type: ignore[valid-type, misc]
         if ready or timeout == 0:
             return ready
         if timeout is None:
-            raise AssertionError("everybody waits, and nothing will ever happen")
+            ready = super().select(THREAD_PATIENCE)  # the thread that shuts the executor down may be about to call
+            if not ready:
+                raise AssertionError("everybody waits, and nothing will ever happen")
+            return ready
         self._still = 0
         self.leapt += timeout
         return []

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from processes import free_port as unlent
 
@@ -43,11 +44,16 @@ def process(command: Sequence[str | Path], log: Path, **environment: str) -> Ite
         try:
             yield started
         finally:
-            started.terminate()
-            try:
-                started.wait(10)
-            except subprocess.TimeoutExpired:
-                started.kill()
+            end(started, within=10)
+
+
+def end(process: subprocess.Popen[Any], within: float = 30) -> None:
+    """Ask it to end, and make it end: whoever waits for it afterwards does not wait for ever."""
+    process.terminate()
+    try:
+        process.wait(within)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def twinhub(*words: str | Path, text: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:

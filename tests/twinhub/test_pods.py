@@ -252,7 +252,7 @@ def test_a_cloud_shows_pods_and_wishes_of_them(node: Node, tmp_path: Path) -> No
     cloud = make_cloud(tmp_path)
     with cloud.running(), node.hub("--identity", str(cloud.join("edge-7"))):
         wait_for(lambda: cloud.value("pod.web", "phase") == "Running", "the cloud knows that the pod runs")
-        assert cloud.value("node.edge-7", "ready") == "true"
+        wait_for(lambda: cloud.value("node.edge-7", "ready") == "true", "the cloud knows that the node is ready")
         assert "above the maximum of 1" in cloud.twinhub("set", "pod.web", "replicas", "2").stderr
         assert cloud.twinhub("set", "pod.web", "replicas", "0", "--wait", "--timeout", "20").returncode == 0
         wait_for(lambda: not node.runs("web"), "the pod ends")
