@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import msgspec.json
 from tinydb.storages import Storage
 
+from twin import owner_only
 from twin.durable_file import replace
 from twin.store import StoreError
 
@@ -50,7 +51,7 @@ class JsonFile(Storage):
         try:
             yield
             text = msgspec.json.encode(self._tables, order="sorted")
-            replace(self._path, msgspec.json.format(text, indent=2) + b"\n")
+            replace(self._path, msgspec.json.format(text, indent=2) + b"\n", mode=owner_only.FILE)
         except BaseException:
             self._tables, self._seen = {}, None
             raise

@@ -1,6 +1,7 @@
 """The catalogue in an SQLite file: WAL, synchronous FULL. For more entries than a person would read.
 
-Several processes may have the file open: versions are checked inside the database.
+The file, and what SQLite writes beside it, is for its owner alone, because Secrets are among what is declared.
+Several processes may have it open: versions are checked inside the database.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import msgspec.json
 
+from twin import owner_only
 from twin.local_store import LocalStore
 from twin.migrations import NewerSchemaError, migrate
 from twin.store import Entry, Store, check_version
@@ -38,6 +40,9 @@ class SqliteShelf:
 
     def open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        owner_only.make(self._path)  # what SQLite writes beside it gets the same permissions
+        for beside in ("-wal", "-shm"):
+            owner_only.keep(self._path.with_name(self._path.name + beside), owner_only.FILE)
         self._database = sqlite3.connect(self._path, timeout=10, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")

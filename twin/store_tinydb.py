@@ -1,9 +1,10 @@
 """The catalogue as one JSON file that a person can read, diff and mend: TinyDB, written atomically.
 
-The file is sorted and indented. Each change writes a new file beside it, syncs it and renames it into place, so the
-file is whole at any moment. The price: a change costs time in proportion to all that is stored. Measured with entries
-of about 700 bytes on two shared cores (`python -m bench.catalogue`): 4 ms at 100 entries, 18 ms at 1,000, 150 ms at
-10,000, where SQLite takes 1 ms at any size. Past `LIMIT` entries the log says so, once, and `sqlite:` is the cure.
+The file is sorted and indented, and for its owner alone, because Secrets are among what is declared. Each change
+writes a new file beside it, syncs it and renames it into place, so the file is whole at any moment. The price: a
+change costs time in proportion to all that is stored. Measured with entries of about 700 bytes on two shared cores
+(`python -m bench.catalogue`): 4 ms at 100 entries, 18 ms at 1,000, 150 ms at 10,000, where SQLite takes 1 ms at any
+size. Past `LIMIT` entries the log says so, once, and `sqlite:` is the cure.
 
 An edit by hand is taken in before the next access (`watch` does not show it); a broken one is refused, naming the
 line, and nothing is written over it.
@@ -23,6 +24,7 @@ import msgspec.json
 from tinydb import TinyDB
 from tinydb.table import Document, Table
 
+from twin import owner_only
 from twin.json_file import JsonFile
 from twin.local_store import LocalStore
 from twin.store import Entry, Store, StoreError, check_key, check_version, encode
@@ -66,6 +68,7 @@ class TinyShelf:
     def open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._resources.enter_context(_locked(self._path))
+        owner_only.keep(self._path, owner_only.FILE)
         database = self._resources.enter_context(Catalogue(self._path, _check, storage=JsonFile))
         self._file: JsonFile = database.storage
         # TinyDB declares ids as int, whatever the id class is

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from twin import owner_only
 from twinhub.errors import CommandError
 
 __all__ = ["NAME", "announce", "locked", "running_broker"]
@@ -23,7 +24,8 @@ NAME = ".twinhub"
 def locked(directory: Path) -> Iterator[Path]:
     """Make the directory (readable by its owner only) and hold it against every other hub."""
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.mkdir(mode=owner_only.DIRECTORY, parents=True, exist_ok=True)
+        owner_only.keep(directory, owner_only.DIRECTORY)
         descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise CommandError(f"cannot use {directory}: {error.strerror}; choose another with --state-dir") from None

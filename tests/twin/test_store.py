@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,22 @@ async def test_a_key_never_written_is_not_there(url: str) -> None:
         assert await store.get("Device/default/pump-01") is None
         assert await store.list() == []
         assert await store.delete("Device/default/pump-01") is False
+
+
+async def test_only_the_owner_can_read_it(url: str) -> None:
+    folder = Path(url.partition(":")[2]).parent
+
+    def modes() -> set[int]:
+        return {stat.S_IMODE(file.stat().st_mode) for file in folder.glob("catalogue*")}
+
+    for _ in range(2):
+        async with open_store(url) as store:
+            await store.put("Secret/default/key", {"data": {}})
+            assert modes() == {0o600}
+        for file in folder.glob("catalogue*"):
+            file.chmod(0o644)
+    async with open_store(url):
+        assert modes() == {0o600}
 
 
 async def test_what_was_put_is_there_also_after_reopening(url: str) -> None:

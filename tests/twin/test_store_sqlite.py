@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
 
@@ -22,6 +23,17 @@ def test_every_commit_reaches_the_disk(path: Path) -> None:
     settings = [shelf._database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
     shelf.close()
     assert settings == ["wal", 2]
+
+
+async def test_what_a_killed_process_left_is_for_its_owner_alone(path: Path) -> None:
+    async with open_store(path):
+        pass
+    left = [path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm")]
+    for file in left:
+        file.touch(0o644)
+    async with open_store(path) as store:
+        await store.put("a", {})
+        assert [stat.S_IMODE(file.stat().st_mode) for file in left] == [0o600, 0o600]
 
 
 async def test_two_openers_check_versions_against_each_other(path: Path) -> None:

@@ -140,14 +140,12 @@ async def test_what_a_killed_writer_left_is_in_nobodys_way(path: Path) -> None:
     assert sorted(json.loads(path.read_text())["catalogue"]) == ["a", "b"]
 
 
-async def test_permissions_and_symbolic_links_are_kept(tmp_path: Path, path: Path) -> None:
+async def test_a_symbolic_link_is_kept(tmp_path: Path, path: Path) -> None:
     real = tmp_path / "real.json"
     real.write_text(FILE, encoding="utf-8")
-    real.chmod(0o600)
     path.symlink_to(real)
     await put(path, "a", {})
     assert path.is_symlink()
-    assert real.stat().st_mode & 0o777 == 0o600
     assert '"a"' in real.read_text(encoding="utf-8")
 
 

@@ -1,3 +1,4 @@
+import stat
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,12 @@ def test_one_hub_at_a_time(tmp_path: Path) -> None:
         pass
     with locked(state):
         pass
+
+
+def test_an_open_directory_is_closed_to_others(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with locked(tmp_path):
+        assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
 
 
 def test_the_broker_is_found_only_while_the_hub_runs(tmp_path: Path) -> None:
