@@ -25,7 +25,7 @@ from link import contents
 from link.delivery import Delivery, DeliveryFull
 from link.message import Message, content_json
 from link.resources import Kind, parse
-from link.rows import device_object, wishes
+from link.rows import declared_object, wishes
 from twin.documents import MsgTwin
 
 __all__ = ["Downstream"]
@@ -169,7 +169,7 @@ class Downstream:
             earlier = self._under_way.get(device.key)
             operation = "insert" if earlier and earlier.route.operation == "insert" else "update"
             self._bring(
-                device.key, device_object(Kind.DEVICE, operation, device.namespace, device.name, device.object)
+                device.key, declared_object(Kind.DEVICE, operation, device.namespace, device.name, device.object)
             )
 
     def _wish(self, device_id: str, values: Mapping[str, MsgTwin]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from cloud_sync.stored import DEVICE, MODEL, StoredObject, model_of
 from link.message import Message
 from link.resources import Kind
-from link.rows import device_object, membership
+from link.rows import declared_object, membership
 from twin.documents import MemberDevice, MembershipUpdate
 
 __all__ = ["Held", "Step", "plan"]
@@ -63,7 +63,7 @@ def _removals(gone: Iterable[str], confirmed: Mapping[str, Held]) -> Iterable[St
     for key in sorted(gone, key=_models_first):
         namespace, name = _names(key)
         kind = key.partition("/")[0]
-        message = device_object(_KINDS[kind], "delete", namespace, name, confirmed[key].object)
+        message = declared_object(_KINDS[kind], "delete", namespace, name, confirmed[key].object)
         yield Step(key, message, _leaves(confirmed[key].object) if kind == DEVICE else None)
 
 
@@ -86,7 +86,7 @@ def _arrival(one: StoredObject, held: Held | None, joins: Message | None) -> Ite
     if held is not None and (held.uid, held.version) == (one.uid, one.version):
         return
     known = held is not None and held.uid == one.uid
-    message = device_object(_KINDS[one.kind], "update" if known else "insert", one.namespace, one.name, one.object)
+    message = declared_object(_KINDS[one.kind], "update" if known else "insert", one.namespace, one.name, one.object)
     yield Step(one.key, message, None if held else joins)
 
 

@@ -48,7 +48,7 @@ def membership(message: Message) -> MembershipUpdate:
 
 
 def manifest(message: Message) -> dict[str, Any]:
-    """Of `device_object` and `declaration`: the object."""
+    """Of `declared_object` and `declaration`: the object."""
     content: dict[str, Any] = decode_content(message, dict[str, Any])
     return content
 

@@ -1,4 +1,4 @@
-"""The rows of the message catalogue for devices: one function each, so that both ends write them alike."""
+"""The rows of the message catalogue: one function each, so that both ends write them alike."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
     "confirm",
     "declaration",
     "declared",
-    "device_object",
+    "declared_object",
     "edge_updated",
     "keepalive",
     "log_lines",
@@ -89,11 +89,12 @@ def membership(update: MembershipUpdate) -> Message:
     return new_message("devicecontroller", "twin", "update", MEMBERSHIP, update, now=update.timestamp)
 
 
-def device_object(kind: Kind, operation: str, namespace: str, name: str, content: Mapping[str, Any]) -> Message:
-    """Down: a Device or DeviceModel, `insert`, `update` or `delete`, whole; its version is the object's own."""
+def declared_object(kind: Kind, operation: str, namespace: str, name: str, content: Mapping[str, Any]) -> Message:
+    """Down: an object that is declared in the cloud, `insert`, `update` or `delete`, whole; its version is the
+    object's own. KubeEdge has one controller for devices and one for what Kubernetes knows itself."""
     version = str(content.get("metadata", {}).get("resourceVersion", ""))
-    resource = of_object(kind, namespace, name)
-    return new_message("devicecontroller", "resource", operation, resource, content, version=version)
+    source = "devicecontroller" if kind in (Kind.DEVICE, Kind.MODEL) else "edgecontroller"
+    return new_message(source, "resource", operation, of_object(kind, namespace, name), content, version=version)
 
 
 def wishes(device_id: str, twin: str, now: int) -> Message:

@@ -13,7 +13,7 @@ from stub_cloud import Link, StubCloud, content, until
 from link.handshake import Channel
 from link.message import Message, new_message
 from link.resources import Kind
-from link.rows import device_object, membership, wishes
+from link.rows import declared_object, membership, wishes
 from twin.documents import MemberDevice, MembershipUpdate, MsgTwin, TwinValue
 from twin.store import StoreError
 
@@ -37,14 +37,14 @@ FAN: dict[str, Any] = {
 
 
 def model(operation: str = "insert", **spec: Any) -> Message:
-    return device_object(Kind.MODEL, operation, "default", "fan-model", MODEL | ({"spec": spec} if spec else {}))
+    return declared_object(Kind.MODEL, operation, "default", "fan-model", MODEL | ({"spec": spec} if spec else {}))
 
 
 def fan(name: str = "fan", operation: str = "insert", *, uid: str = "d-1", cycle: int = 500) -> Message:
     device = copy.deepcopy(FAN)
     device["metadata"] |= {"name": name, "uid": uid}
     device["spec"]["properties"][0]["collectCycle"] = cycle
-    return device_object(Kind.DEVICE, operation, "default", name, device)
+    return declared_object(Kind.DEVICE, operation, "default", name, device)
 
 
 def wish(value: str, cloud: int, *, device: str = "default/pump", name: str = "speed", edge: int = 0) -> Message:
@@ -131,7 +131,7 @@ async def test_a_broken_edit_leaves_the_device_as_it_was(
         good = running.applied[-1]
         broken = copy.deepcopy(FAN)
         broken["spec"]["properties"][0]["name"] = "sped"
-        edit = device_object(Kind.DEVICE, "update", "default", "fan", broken)
+        edit = declared_object(Kind.DEVICE, "update", "default", "fan", broken)
         await link.send(edit)
         await acknowledged(link, edit)
         await until(lambda: running.link.statistics().conditions)
@@ -344,6 +344,6 @@ async def test_members_that_are_renamed_in_a_message_are_taken_by_the_name_of_th
 ) -> None:
     async with edge(cloud.port, local=[replace(PUMP, name="other")]) as running:
         link = await cloud.link()
-        await link.send(model(), device_object(Kind.DEVICE, "insert", "plant", "fan", FAN))
+        await link.send(model(), declared_object(Kind.DEVICE, "insert", "plant", "fan", FAN))
         await until(lambda: running.link.statistics().conditions)
         assert "waits for its DeviceModel/plant/fan-model" in running.link.statistics().conditions["Device/plant/fan"]

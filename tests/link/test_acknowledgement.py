@@ -8,7 +8,7 @@ from link.message import Message, decode_content, new_message
 from link.resources import Kind
 from twin.documents import MembershipUpdate
 
-DEVICE = rows.device_object(Kind.DEVICE, "update", "default", "pump-01", {"metadata": {"resourceVersion": "5"}})
+DEVICE = rows.declared_object(Kind.DEVICE, "update", "default", "pump-01", {"metadata": {"resourceVersion": "5"}})
 WISHES = rows.wishes("default/pump-01", "{}", 1)
 MEMBERSHIP = rows.membership(MembershipUpdate("", 0, [], None))
 

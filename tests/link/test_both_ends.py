@@ -440,7 +440,7 @@ class PlainWire(World):
         version, desired = self.cloud.objects[device]
         namespace, _, name = device.partition("/")
         manifest = {"metadata": {"resourceVersion": str(version)}, "spec": desired}
-        self.delivery.offer(device, rows.device_object(Kind.DEVICE, "update", namespace, name, manifest))
+        self.delivery.offer(device, rows.declared_object(Kind.DEVICE, "update", namespace, name, manifest))
 
     def _at_cloud(self, wire: Wire, message: Message) -> None:
         if is_acknowledgement(message):

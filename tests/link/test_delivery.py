@@ -18,7 +18,7 @@ GOLDEN = Path(__file__).parent / "golden" / "kubeedge_hub.jsonl"
 
 def device(name: str, version: int | None = None, operation: str = "update") -> Message:
     metadata = {} if version is None else {"resourceVersion": str(version)}
-    return rows.device_object(Kind.DEVICE, operation, "default", name, {"metadata": metadata})
+    return rows.declared_object(Kind.DEVICE, operation, "default", name, {"metadata": metadata})
 
 
 def membership() -> Message:

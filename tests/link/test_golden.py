@@ -209,11 +209,11 @@ def test_membership():
 
 
 @pytest.mark.parametrize("kind", [Kind.DEVICE, Kind.MODEL])
-def test_device_objects(kind):
+def test_declared_objects(kind):
     operations = set()
     for _, recorded in by_resource(DOWN, f"/{kind}/"):
         resource = resources.parse(recorded.route.resource)
-        ours = rows.device_object(
+        ours = rows.declared_object(
             kind, recorded.route.operation, resource.namespace, resource.name, contents.manifest(recorded)
         )
         operations.add(recorded.route.operation)
@@ -222,6 +222,20 @@ def test_device_objects(kind):
             assert bytes(ours.content) == bytes(recorded.content)
         assert ours.header.resourceversion == recorded.header.resourceversion
     assert operations == {"insert", "update", "delete"}
+
+
+@pytest.mark.parametrize("kind", [Kind.POD, Kind.CONFIG_MAP, Kind.SECRET])
+def test_objects_of_kubernetes_come_as_a_recorded_node_does(kind):
+    [recorded] = [
+        recorded
+        for line, recorded in by_resource(DOWN, f"/{Kind.NODE}/")
+        if line["case"] == "connect" and recorded.route.operation == "update"
+    ][:1]
+    metadata = {"namespace": "default", "name": "web", "resourceVersion": recorded.header.resourceversion}
+    ours = rows.declared_object(kind, "update", "default", "web", {"metadata": metadata})
+    assert ours.header.resourceversion == recorded.header.resourceversion
+    assert ours.route == msgspec.structs.replace(recorded.route, resource=f"default/{kind}/web")
+    assert acknowledgement.wants_acknowledgement(ours)
 
 
 def test_a_twin_deleted_at_the_edge_is_never_a_null():

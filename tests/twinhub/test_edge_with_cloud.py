@@ -14,7 +14,7 @@ from cloud_sync.authority import Authority
 from edgehub.identity import Identity
 from link.handshake import Channel
 from link.resources import Kind
-from link.rows import device_object
+from link.rows import declared_object
 from twinhub.edge import Edge
 from twinhub.manifests import Manifests, read_manifests
 from twinhub.settings import BrokerSettings, Settings
@@ -65,7 +65,7 @@ def fan(desired: str, name: str = "fan") -> Any:
     device = copy.deepcopy(FAN)
     device["metadata"]["name"] = name
     device["spec"]["properties"][0]["desired"]["value"] = desired
-    return device_object(Kind.DEVICE, "update", "default", name, device)
+    return declared_object(Kind.DEVICE, "update", "default", name, device)
 
 
 def members(edge: Edge) -> Sequence[str]:
@@ -90,7 +90,7 @@ async def test_devices_of_both_are_served_and_wishes_of_a_plain_cloud_are_impose
     async with hub(tmp_path, unused_tcp_port, identity) as edge:
         await edge.start(manifests)
         link = await cloud.link()
-        await link.send(device_object(Kind.MODEL, "insert", "default", "fan-model", MODEL))
+        await link.send(declared_object(Kind.MODEL, "insert", "default", "fan-model", MODEL))
         await link.send(fan("30"))
         await until(lambda: members(edge) == ["default/fan", "default/lamp"])
         await until(lambda: wished(edge) == "30")
@@ -139,13 +139,13 @@ async def test_a_broken_folder_leaves_the_cloud_s_devices_to_the_cloud(
     async with hub(tmp_path, unused_tcp_port, identity) as edge:
         await edge.start(manifests)
         link = await cloud.link()
-        await link.send(device_object(Kind.MODEL, "insert", "default", "fan-model", MODEL))
+        await link.send(declared_object(Kind.MODEL, "insert", "default", "fan-model", MODEL))
         await link.send(fan("30"))
         await until(lambda: wished(edge) == "30")
     async with hub(tmp_path, unused_tcp_port, identity) as edge:
         await edge.start(Manifests(tuple(edge.known)))
         assert members(edge) == ["default/fan", "default/lamp"]
         link = await cloud.link(number=2)
-        gone = device_object(Kind.DEVICE, "delete", "default", "fan", FAN)
+        gone = declared_object(Kind.DEVICE, "delete", "default", "fan", FAN)
         await link.send(gone)
         await until(lambda: members(edge) == ["default/lamp"])
