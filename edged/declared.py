@@ -15,7 +15,7 @@ from edged.form import Form
 from edged.pod import Pod
 from edged.sources import ConfigMap, ConfigMapManifest, Secret, SecretManifest, Sources
 
-__all__ = ["DeclaredPods", "PodReader"]
+__all__ = ["DeclaredPods", "PodReader", "Reference", "references"]
 
 _FORMS = {
     "Pod": Form(Pod),
@@ -44,6 +44,18 @@ class DeclaredPods(NamedTuple):
     def on(self, node: str) -> dict[str, Pod]:
         """The pods of this node: those that name it, or none."""
         return {id_: pod for id_, pod in self.pods.items() if pod.spec.node_name in ("", node)}
+
+
+class Reference(NamedTuple):
+    """Where a pod takes values or files from."""
+
+    path: Path
+    """Where it says so."""
+    kind: str
+    """ConfigMap or Secret."""
+    name: str
+    optional: bool
+    """The pod runs without it, too."""
 
 
 class PodReader:
@@ -77,10 +89,18 @@ class PodReader:
         report = Report()
         for id_, pod in self._pods.items():
             manifest = self._manifests[f"Pod/{id_}"]
-            for path, kind, name in _references(pod):
-                self._remark_absence(manifest, path, kind, name, report)
+            for reference in references(pod):
+                self._remark_absence(manifest, reference, report)
         problems = (*self._report.sorted(), *report.sorted())
         return DeclaredPods(dict(self._pods), dict(self._config_maps), dict(self._secrets), tuple(sorted(problems)))
+
+    def documents(self) -> dict[str, Mapping[str, Any]]:
+        """What was read and has no errors, as plain objects by `<Kind>/<namespace>/<name>`; of a Deployment its pod.
+        What is declared and empty is left out."""
+        kept = [f"Pod/{id_}" for id_ in self._pods]
+        kept += [f"ConfigMap/{id_}" for id_ in self._config_maps]
+        kept += [f"Secret/{id_}" for id_ in self._secrets]
+        return {key: self._manifests[key].data for key in kept}
 
     def _read(self, document: Manifest) -> None:
         data, findings = _FORMS[document.kind].read(document.data)
@@ -123,25 +143,26 @@ class PodReader:
         else:
             self._secrets[id_] = typed.read()
 
-    def _remark_absence(self, manifest: Manifest, path: Path, kind: str, name: str, report: Report) -> None:
+    def _remark_absence(self, manifest: Manifest, reference: Reference, report: Report) -> None:
         """Not an error: it may come from somewhere else, and the pod waits for it."""
+        path, kind, name, optional = reference
         there = self._config_maps if kind == "ConfigMap" else self._secrets
         namespace = manifest.namespace
-        if f"{namespace}/{name}" in there or self._report.may_have(kind, namespace, name):
+        if optional or f"{namespace}/{name}" in there or self._report.may_have(kind, namespace, name):
             return
         names = [id_.removeprefix(f"{namespace}/") for id_ in there if id_.startswith(f"{namespace}/")]
         advice = suggestion(name, names) if nearest(name, names) else "the pod waits until there is one"
         report.warning(manifest.locate(path), f"there is no {kind} '{name}' in the namespace '{namespace}'", advice)
 
 
-def _references(pod: Pod) -> Iterator[tuple[Path, str, str]]:
-    """The ConfigMaps and Secrets that a pod does not run without: where it says so, kind, name."""
+def references(pod: Pod) -> Iterator[Reference]:
+    """The ConfigMaps and Secrets that a pod names, all of its own namespace."""
     data = msgspec.to_builtins(pod)
     for path, node in _nodes(data["spec"], ("spec",)):
         key = path[-1]
-        if key in _NAMES and isinstance(node, dict) and not node.get("optional"):
+        if key in _NAMES and isinstance(node, dict):
             kind, name = _NAMES[str(key)]
-            yield (*path, name), kind, node[name]
+            yield Reference((*path, name), kind, node[name], node.get("optional", False))
 
 
 _NAMES = {

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pod_texts import GOOD, pod_with, read, told
 
 from device_models import load, load_objects
-from edged.declared import DeclaredPods, PodReader
+from edged.declared import DeclaredPods, PodReader, references
 
 HERE = Path(__file__).parent
 
@@ -96,6 +96,21 @@ def test_what_a_pod_waits_for_is_remarked(tmp_path: Path) -> None:
         f"0.yaml:7: spec.volumes[0].secret.secretName: {none('Secret', 'doer')}; did you mean door?",
     ]
     assert declared.pods.keys() == {"default/a"}
+
+
+def test_what_a_pod_takes_from_is_named_optional_or_not() -> None:
+    reader = PodReader()
+    env_from = [{"configMapRef": {"name": "a"}}, {"secretRef": {"name": "b", "optional": True}}]
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web"},
+        "spec": {"containers": [{"name": "app", "image": "i", "envFrom": env_from}]},
+    }
+    load_objects([pod, pod | {"metadata": {"name": "Bad Name"}}], {}, reader.take)
+    found = {(one.kind, one.name, one.optional) for one in references(reader.declared().pods["default/web"])}
+    assert found == {("ConfigMap", "a", False), ("Secret", "b", True)}
+    assert reader.documents() == {"Pod/default/web": pod}
 
 
 def test_a_broken_one_is_not_said_to_be_missing(tmp_path: Path) -> None:
