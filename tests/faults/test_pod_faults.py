@@ -7,42 +7,20 @@ import os
 import random
 import signal
 import sys
-import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
-from uuid import uuid4
 
 import busybox_image
 import pytest
 from killable import Killable
+from pod_plant import NODE, STEADY, Plant, Running, until
 from podman_engine import podman_engine
 
 from edged.process.runtime import ProcessRuntime
-from edged.runtime import Runtime
+from edged.runtime import LABEL, FoundContainer, Runtime, RuntimeRefused, RuntimeUnavailable
 from eventbus.broker import PrivateBroker
-from twinhub.client import TwinClient
-from twinhub.errors import CommandError
-
-NODE = "fault"
-STEADY = ("steady-0", "steady-1", "steady-2")
-"""Nobody touches these."""
-PATIENCE = 60.0
-POD = """
-apiVersion: v1
-kind: Pod
-metadata: {{name: {name}}}
-spec:
-  terminationGracePeriodSeconds: 1
-  containers:
-    - name: main
-      image: {image}
-      imagePullPolicy: Never
-      command: [sleep, "100000"]
-      env: [{{name: FAULT, value: {mark}}}]
-"""
 
 
 class Engine(NamedTuple):
@@ -51,20 +29,14 @@ class Engine(NamedTuple):
     name: str
     image: str
     runtime: Callable[[], Runtime]
+    monitor: str
+    """The program between the engine and a container, as the kernel calls it."""
     kill_service: Callable[[], Awaitable[None]] | None
-
-
-class Running(NamedTuple):
-    """A process of a pod, as the kernel knows it."""
-
-    pid: int
-    started: str
-    """Ticks since the machine's start."""
 
 
 @contextmanager
 def processes(state: Path) -> Iterator[Engine]:
-    yield Engine("process", "host", lambda: ProcessRuntime(state / "edged" / "process"), None)
+    yield Engine("process", "host", lambda: ProcessRuntime(state / "edged" / "process"), "python", None)
 
 
 @contextmanager
@@ -75,129 +47,105 @@ def podman(state: Path) -> Iterator[Engine]:
     with podman_engine(directory) as engine:
         archive = busybox_image.docker_archive(directory / "image.tar")
         engine.podman("load", "--quiet", "--input", str(archive))
-        yield Engine("podman", busybox_image.NAME, engine.runtime, engine.kill)
+        yield Engine("podman", busybox_image.NAME, engine.runtime, "conmon", engine.kill)
 
 
-class Plant:
-    """A folder of pods, what is wished of them, and what runs of them."""
+@contextmanager
+def containerd(state: Path) -> Iterator[Engine]:
+    """Its service is started again by us, as systemd would."""
+    from containerd_engine import containerd_engine  # noqa: PLC0415 - needs an extra
 
-    def __init__(self, folder: Path, engine: Engine, broker: str) -> None:
-        self._folder = folder
-        self._image = engine.image
-        self._broker = broker
-        self._nonce = uuid4().hex
-        self.versions: dict[str, int] = {}
-        self.stopped = set[str]()
-        self.killed = set[str]()
-        """Marks of processes that were killed once: the next end of theirs would have to wait for its turn."""
-        settings = f"node: {NODE}\npods: {{runtime: {engine.name}}}\n"
-        (folder / "twinhub.yaml").write_text(settings)
+    directory = state / "c"
+    directory.mkdir()
+    with containerd_engine(directory) as engine, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONTAINER_RUNTIME_ENDPOINT", f"unix://{engine.socket}")
+        archive = busybox_image.docker_archive(directory / "image.tar")
+        engine.ctr("images", "import", str(archive))
 
-    def mark(self, name: str) -> str:
-        return f"{self._nonce}.{name}.{self.versions[name]}"
+        async def kill() -> None:
+            await engine.kill()
+            await asyncio.to_thread(engine.start)
 
-    def write(self, name: str) -> None:
-        """Another version of this pod is desired from now on."""
-        self.versions[name] = self.versions.get(name, 0) + 1
-        text = POD.format(name=name, image=self._image, mark=self.mark(name))
-        beside = self._folder / f".{name}"
-        beside.write_text(text)
-        beside.rename(self._folder / f"{name}.yaml")
+        yield Engine("cri", busybox_image.NAME, engine.runtime, "containerd-shim", kill)
 
-    def remove(self, name: str) -> None:
-        (self._folder / f"{name}.yaml").unlink()
-        del self.versions[name]
-        self.stopped.discard(name)
 
-    async def scale(self, name: str, replicas: int) -> None:
-        """Wished as soon as the hub is there to hear it and knows the pod; returns when it is durable."""
-        await until(lambda: asyncio.to_thread(self._wish, name, replicas), f"{name} is wished to be {replicas}")
-        (self.stopped.discard if replicas else self.stopped.add)(name)
+class Harm:
+    """What is done to the hub, its engine and its mortal pods, at random."""
 
-    def _wish(self, name: str, replicas: int) -> bool:
-        with suppress(CommandError), TwinClient(self._broker, timeout=1) as client:
-            client.wish(f"default/pod.{name}", {"replicas": str(replicas)})
+    def __init__(self, hub: Killable, engine: Engine, plant: Plant, dice: random.Random) -> None:
+        self._hub, self._engine, self._plant, self._dice = hub, engine, plant, dice
+        self._killed = set[str]()
+        """Marks of what was made to end once: its next end would have to wait for its turn."""
+
+    async def do(self, rounds: int) -> None:
+        """So many, the hub twice as often as each other kind."""
+        faults = [self._kill_hub, self._kill_hub, self._kill_program, self._kill_monitor]
+        faults += [self._remove_container, self._remove_pod]
+        if self._engine.kill_service:
+            faults.append(self._engine.kill_service)
+        chosen = [faults[number % len(faults)] for number in range(rounds)]
+        self._dice.shuffle(chosen)
+        for number, fault in enumerate(chosen):
+            await self._plant.change(self._dice, number)
+            await asyncio.sleep(self._dice.uniform(0, 0.8))
+            await fault()
+
+    async def _kill_hub(self) -> None:
+        await self._hub.kill()
+        await asyncio.sleep(self._dice.uniform(0, 0.2))
+        await self._hub.start()
+
+    async def _kill_program(self) -> None:
+        """The process of a container."""
+        if victim := self._victim():
+            _kill(victim.pid)
+
+    async def _kill_monitor(self) -> None:
+        """What stands between the engine and a container: conmon, containerd's shim, our keeper."""
+        if (victim := self._victim()) and _name(victim.parent).startswith(self._engine.monitor):
+            _kill(victim.parent)
+
+    def _victim(self) -> Running | None:
+        mortal = [(mark, one) for mark, one in self._plant.mortal() if mark not in self._killed]
+        mark, victim = self._dice.choice(mortal) if mortal else ("", None)
+        self._killed.add(mark)
+        return victim
+
+    async def _remove_container(self) -> None:
+        """Behind the hub's back."""
+        await self._to_one(lambda runtime, one: runtime.remove(one.id))
+
+    async def _remove_pod(self) -> None:
+        """Behind the hub's back."""
+        await self._to_one(lambda runtime, one: runtime.remove_sandbox(one.sandbox))
+
+    async def _to_one(self, what: Callable[[Runtime, FoundContainer], Awaitable[None]]) -> None:
+        async def done() -> bool:
+            try:
+                async with self._engine.runtime() as runtime:
+                    if mortal := [one for one in (await runtime.found(NODE)).containers if _is_mortal(one)]:
+                        with suppress(RuntimeRefused):  # the hub was about to remove it itself
+                            await what(runtime, self._dice.choice(mortal))
+            except RuntimeUnavailable:
+                return False  # the hub is just starting it
             return True
-        return False
 
-    def told(self) -> bool:
-        """The hub says of each pod what is desired of it."""
-        with suppress(CommandError), TwinClient(self._broker, timeout=2) as client:
-            for name in self.versions:
-                phase = client.twin(f"default/pod.{name}")["phase"].actual
-                runs = phase is not None and phase.value == "Running"
-                if runs == (name in self.stopped):
-                    return False
-            return True
-        return False
-
-    def desired(self) -> Counter[str]:
-        """The marks of what is to run."""
-        return Counter(self.mark(name) for name in self.versions if name not in self.stopped)
-
-    def running(self) -> list[tuple[str, Running]]:
-        """Mark and process, of everything of ours that there is: asked of the kernel, not of an engine."""
-        found = []
-        for directory in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                mark = _mark(directory)
-                if mark.startswith(self._nonce):
-                    started = (directory / "stat").read_text().rpartition(")")[2].split()[19]
-                    found.append((mark, Running(int(directory.name), started)))
-        return found
-
-    async def settled(self) -> bool:
-        """What runs is what is desired, each once."""
-        return Counter(mark for mark, _ in self.running()) == self.desired()
+        await until(done, "something is removed behind the hub's back")
 
 
-def _mark(process: Path) -> str:
-    """Of a pod's program; empty for all else, such as what keeps one and has its environment."""
-    if not (process / "cmdline").read_bytes().startswith(b"sleep\0"):
-        return ""
-    words = (process / "environ").read_text(errors="replace").split("\0")
-    return next((word.removeprefix("FAULT=") for word in words if word.startswith("FAULT=")), "")
+def _name(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text()
+    return ""
 
 
-async def until(condition: Callable[[], Awaitable[object]], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not await condition():
-        assert time.monotonic() < end, f"in vain: {what}"
-        await asyncio.sleep(0.1)
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
-async def change(plant: Plant, dice: random.Random, number: int) -> None:
-    """Something else is desired."""
-    mortal = sorted(plant.versions.keys() - set(STEADY))
-    what = dice.choice(("add", "add", "edit", "edit", "remove", "scale")) if len(mortal) > 2 else "add"
-    name = dice.choice(mortal) if mortal else ""
-    if what == "add" and len(mortal) < 8:
-        plant.write(f"mortal-{number}")
-    elif what == "edit":
-        plant.write(name)
-    elif what == "remove":
-        plant.remove(name)
-    elif what == "scale":
-        await plant.scale(name, int(name in plant.stopped))
-
-
-async def kill(hub: Killable, engine: Engine, plant: Plant, dice: random.Random) -> None:
-    """Something dies."""
-    what = dice.choice(("hub", "hub", "container", *(["service"] if engine.kill_service else [])))
-    if what == "service" and engine.kill_service:
-        await engine.kill_service()
-    elif what == "container":
-        steady = {plant.mark(name) for name in STEADY}
-        mortal = [(m, one) for m, one in plant.running() if m not in steady | plant.killed]
-        if mortal:
-            mark, victim = dice.choice(mortal)
-            plant.killed.add(mark)
-            with suppress(ProcessLookupError):
-                os.kill(victim.pid, signal.SIGKILL)
-    else:
-        await hub.kill()
-        await asyncio.sleep(dice.uniform(0, 0.2))
-        await hub.start()
+def _is_mortal(one: FoundContainer) -> bool:
+    return one.labels[LABEL.pod].removeprefix("default/") not in STEADY
 
 
 async def found(engine: Engine) -> tuple[int, int]:
@@ -213,55 +161,58 @@ async def clear(engine: Engine) -> None:
             await runtime.remove_sandbox(sandbox.id)
 
 
-Variant = Callable[[Path], AbstractContextManager[Engine]]
+ENGINES = {"processes": processes, "podman": podman, "containerd": containerd}
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """The hub's directory; its name is short, as the path of a socket must be."""
+    state = tmp_path / "s"
+    state.mkdir(mode=0o700)
+    return state
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest, state: Path) -> Iterator[Engine]:
+    with ENGINES[request.param](state) as engine:
+        yield engine
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize(("variant", "rounds"), [(processes, 30), (podman, 10)], ids=["processes", "podman"])
+@pytest.mark.parametrize(
+    ("engine", "rounds"), [("processes", 30), ("podman", 30), ("containerd", 14)], indirect=["engine"]
+)
 async def test_what_is_desired_runs_once_whatever_is_killed(
-    variant: Variant, rounds: int, tmp_path: Path, unused_tcp_port: int
+    engine: Engine, rounds: int, tmp_path: Path, state: Path, unused_tcp_port: int
 ) -> None:
-    """podman: fewer rounds, since each of its containers takes its time."""
     seed = random.randrange(1 << 30)
     print("seed", seed)
-    dice, folder, state = random.Random(seed), tmp_path / "plant", tmp_path / "s"
+    dice, folder = random.Random(seed), tmp_path / "plant"
     folder.mkdir()
-    state.mkdir(mode=0o700)
-    with variant(state) as engine:
-        async with PrivateBroker(tmp_path / "broker", port=unused_tcp_port) as broker:
-            plant = Plant(folder, engine, broker.url)
-            for name in STEADY:
-                plant.write(name)
-            command = [sys.executable, "-m", "twinhub", "run", folder, f"--state-dir={state}", "--broker", broker.url]
-            try:
-                async with Killable(command, tmp_path / "hub.log") as hub:
-                    await kill_and_change(hub, engine, plant, dice, rounds)
-            finally:
-                await clear(engine)
+    async with PrivateBroker(tmp_path / "broker", port=unused_tcp_port) as broker:
+        plant = Plant(folder, engine.name, engine.image, broker.url)
+        command = [sys.executable, "-m", "twinhub", "run", folder, f"--state-dir={state}", "--broker", broker.url]
+        try:
+            async with Killable(command, tmp_path / "hub.log") as hub:
+                await harm_and_look(hub, engine, plant, Harm(hub, engine, plant, dice), rounds)
+        finally:
+            await clear(engine)
 
 
-async def kill_and_change(hub: Killable, engine: Engine, plant: Plant, dice: random.Random, rounds: int) -> None:
+async def harm_and_look(hub: Killable, engine: Engine, plant: Plant, harm: Harm, rounds: int) -> None:
     await until(plant.settled, "the first pods run")
     before = dict(plant.running())
-    for number in range(rounds):
-        await change(plant, dice, number)
-        await asyncio.sleep(dice.uniform(0, 0.8))
-        await kill(hub, engine, plant, dice)
+    await harm.do(rounds)
     await until(plant.settled, f"exactly {plant.desired()} runs; there is {plant.running()}")
     after = dict(plant.running())
     assert {mark: after[mark] for mark in before} == before, "nobody touched those that nobody wished to be touched"
     await hub.kill()
     await hub.start()
     count = len(plant.desired())
-    await until(lambda: is_known(plant), "the hub that was killed knows all of them")
+    await until(plant.is_known, "the hub that was killed knows all of them")
     assert dict(plant.running()) == after, "the last one that was started has adopted all of them"
 
     async def nothing_is_left() -> bool:
         return await found(engine) == (count, count)
 
     await until(nothing_is_left, "nothing is left of what is not desired: its sandbox may go last")
-
-
-async def is_known(plant: Plant) -> bool:
-    """The twins of all pods say how they are."""
-    return await asyncio.to_thread(plant.told)
