@@ -1,7 +1,7 @@
 """The reconciler of pods: brings about on a container engine what is declared, and tells what is.
 
-What belongs to a node is known by its labels, so nothing is remembered between two runs: the next one adopts what it
-finds. One lock file keeps two of them from working in the same directory.
+What belongs to a node is known by its labels: the next run adopts what it finds. What no label says is in the
+`Recollection`. One lock file keeps two of them from working in the same directory.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from edged.devices import Devices
 from edged.engine import Engine
 from edged.pod import DEVICE_ANNOTATION, Container, Pod
+from edged.recollection import Recollection
 from edged.runtime import LABEL, Info, Runtime, RuntimeUnavailable
 from edged.sight import Sight
 from edged.status import Event, PodStatus
@@ -75,6 +76,7 @@ class Edged:
             parallel=settings.parallel,
             host_ip=settings.host_ip,
         )
+        self._recollection = Recollection(directory)
         self._devices = Devices(settings.device_away, self._rewish_bound)
         self._planner: Planner | None = None
         self._pods: Mapping[str, Pod] = {}
@@ -88,6 +90,7 @@ class Edged:
         """EdgedInUse: another one works in the directory."""
         async with AsyncExitStack() as stack:
             stack.callback(os.close, _lock(self._directory))
+            await stack.enter_async_context(self._recollection)
             self._group = await stack.enter_async_context(asyncio.TaskGroup())
             stack.callback(self._leave)
             self._start(self._engine.run(), f"edged of {self._node}")
@@ -106,6 +109,7 @@ class Edged:
             self._rewish(pod_id)
         for pod_id in left - self._workers.keys():
             self._begin(pod_id)
+        self._recollection.forget_all_but(self._workers)
 
     def override(self, pod_id: str, override: Override) -> None:
         """This is wished of a pod beside its manifest, in place of what was before."""
@@ -123,8 +127,7 @@ class Edged:
 
     def events(self, pod_id: str) -> Sequence[Event]:
         """What happened to a pod, the newest last."""
-        worker = self._workers.get(pod_id)
-        return worker.events.all() if worker else ()
+        return self._recollection.events(pod_id).all() if pod_id in self._workers else ()
 
     def found(self, pod_id: str) -> Sight:
         """What the engine had of a pod when it was looked at last."""
@@ -164,7 +167,8 @@ class Edged:
             worker.lose_sight(self._engine.absence)
 
     def _begin(self, pod_id: str) -> Worker:
-        worker = self._workers[pod_id] = Worker(pod_id, self._node, self._engine, self._prepare, self._report)
+        worker = Worker(pod_id, self._node, self._engine, self._recollection, self._prepare, self._report)
+        self._workers[pod_id] = worker
         self._start(self._look_after(worker), f"pod {pod_id}")
         return worker
 
@@ -215,6 +219,7 @@ class Edged:
             if worker.wanted is None:
                 break
         del self._workers[worker.id]
+        self._recollection.forget(worker.id)
         self._tell(worker.id, None)
 
     async def _prepare(self, plan: PodPlan) -> None:

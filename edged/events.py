@@ -29,15 +29,23 @@ class Events:
     def __init__(self) -> None:
         self._kept: dict[Happening, Event] = {}
 
-    def add(self, one: Happening, wall: float) -> None:
-        """It happened now, Unix seconds."""
+    def add(self, one: Happening, wall: float) -> Event:
+        """It happened now, Unix seconds; as it stands now."""
         one = one._replace(message=one.message[:LONGEST])
-        before = self._kept.pop(one, None)
-        self._kept[one] = (
+        before = self._kept.get(one)
+        event = (
             replace(before, count=before.count + 1, last=wall)
             if before
             else Event(type=one.type, reason=one.reason, message=one.message, first=wall, last=wall)
         )
+        self.put(event)
+        return event
+
+    def put(self, event: Event) -> None:
+        """It is the newest now, in place of an equal one."""
+        one = Happening(event.type, event.reason, event.message)
+        self._kept.pop(one, None)
+        self._kept[one] = event
         if len(self._kept) > MOST:
             del self._kept[next(iter(self._kept))]
 

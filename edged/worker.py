@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from edged.actions import Action, Run, Stop, key
 from edged.carry_out import CarryingOut, Refusal
 from edged.engine import Engine
-from edged.events import Events, Happening, backoffs_begun
+from edged.events import Happening, backoffs_begun
 from edged.images import Abandoned
-from edged.memory import Failure, Health, Memory, crashes, done, probed, pulls, refused, started, without_pulls
+from edged.memory import Failure, Health, crashes, done, probed, pulls, refused, started, without_pulls
 from edged.probing import Probing
+from edged.recollection import Recollection
 from edged.reconcile import decide
 from edged.runtime import NoSuchThing, RuntimeUnavailable
 from edged.sight import Sight, attempt_of, name_of
@@ -43,6 +44,7 @@ class Worker:
         pod_id: str,
         node: str,
         engine: Engine,
+        recollection: Recollection,
         prepare: Callable[[PodPlan], Awaitable[None]],
         tell: Callable[[str, PodStatus], None],
     ) -> None:
@@ -50,18 +52,17 @@ class Worker:
         self.id = pod_id
         self.wanted: Wanted = None
         self.status: PodStatus | None = None
-        self.events = Events()
         self._node = node
         self._engine = engine
+        self._recollection = recollection
         self._prepare = prepare
         self._stale = True
-        self._greeted = False
         self._tell = tell
-        self._memory = Memory()
-        self._probing = Probing(engine.runtime, pod_id, self._learn, self._say)
+        self._memory = recollection.memory(pod_id)
+        self._probing = Probing(engine.runtime, pod_id, self._learn, self.say)
         self._news = asyncio.Event()
         self._rewished = asyncio.Event()
-        self._carry_out = CarryingOut(engine, self._files, self._say, self._rewished)
+        self._carry_out = CarryingOut(engine, self._files, self.say, self._rewished)
         self._last: tuple[Action, Sight] | None = None
         self._lag = SHORTEST_LAG
 
@@ -72,11 +73,16 @@ class Worker:
         if wanted == self.wanted:
             return
         if isinstance(wanted, Held):
-            self._say(Happening("Normal", wanted.reason, wanted.message))
+            self.say(Happening("Normal", wanted.reason, wanted.message))
         elif isinstance(wanted, Unplanned):
-            self._say(Happening("Warning", wanted.reason, wanted.message))
+            self.say(Happening("Warning", wanted.reason, wanted.message))
         self.wanted = wanted
         self._rewished.set()
+
+    def say(self, happening: Happening) -> None:
+        """This happened to the pod, now."""
+        event = self._recollection.events(self.id).add(happening, time.time())
+        self._recollection.happened(self.id, event)
 
     def wake(self) -> None:
         """Something changed: decide again."""
@@ -131,6 +137,7 @@ class Worker:
             return True
         self._probing.attend(self.wanted, sight)
         self._greet(sight)
+        self._recollection.remember(self.id, self._memory)
         if decision.action is None:
             await self._idle(decision.wake_at)
         elif not await self._lags(decision.action, sight):
@@ -139,10 +146,9 @@ class Worker:
         return False
 
     def _greet(self, sight: Sight) -> None:
-        if not self._greeted and isinstance(self.wanted, PodPlan):
-            self._greeted = True
-            if not sight.sandboxes:
-                self._say(Happening("Normal", "Scheduled", f"Successfully assigned {self.id} to {self._node}"))
+        """Once in the pod's life."""
+        if isinstance(self.wanted, PodPlan) and not self._recollection.planned(self.id) and not sight.sandboxes:
+            self.say(Happening("Normal", "Scheduled", f"Successfully assigned {self.id} to {self._node}"))
 
     async def _idle(self, wake_at: float) -> None:
         if self._stale:
@@ -179,11 +185,12 @@ class Worker:
             self._last = None
             failure = Failure(_pause(action, refusal), refusal.stage, refusal.reason, str(refusal), clock())
             self._memory = refused(self._memory, key(action), failure)
-            return
-        if isinstance(action, Run):
-            self._memory = started(self._memory, action.wish, clock())
         else:
-            self._memory = done(self._memory, key(action))
+            if isinstance(action, Run):
+                self._memory = started(self._memory, action.wish, clock())
+            else:
+                self._memory = done(self._memory, key(action))
+        self._recollection.remember(self.id, self._memory)
 
     async def _files(self) -> None:
         self._stale = False
@@ -196,22 +203,19 @@ class Worker:
             await self._files()
         except (CannotPlan, OSError) as error:
             reason = error.reason if isinstance(error, CannotPlan) else "FailedMount"
-            self._say(Happening("Warning", reason, str(error)))
+            self.say(Happening("Warning", reason, str(error)))
 
     def _report(self, status: PodStatus) -> None:
         if status == self.status:
             return
         for happening in backoffs_begun(self.status, status):
-            self._say(happening)
+            self.say(happening)
         self.status = status
         self._tell(self.id, status)
 
     def _learn(self, id_: str, health: Health) -> None:
         self._memory = probed(self._memory, id_, health)
         self.wake()
-
-    def _say(self, happening: Happening) -> None:
-        self.events.add(happening, time.time())
 
 
 def _pause(action: Action, refusal: Refusal) -> str:

@@ -161,7 +161,7 @@ def test_a_kill_at_each_single_point_is_made_good(
 ) -> None:
     async def story(at: int) -> bool:
         engine = MemoryEngine(programs={"init": lambda _: (1.0, 0)})
-        async with Node(tmp_path, engine) as node:
+        async with Node(tmp_path / str(at), engine) as node:
             node.lag = lambda: 0.0
             if before:
                 node.apply(before)

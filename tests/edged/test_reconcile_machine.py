@@ -151,6 +151,12 @@ class Reconciling(RuleBasedStateMachine):
     def begin_again(self) -> None:
         self.start()
 
+    @precondition(lambda self: not self.running)
+    @rule(upto=st.integers(0, 5000), noise=st.binary(max_size=20))
+    def spoil_what_edged_remembers(self, upto: int, noise: bytes) -> None:
+        file = Path(self.directory.name) / "remembered.jsonl"
+        file.write_bytes(file.read_bytes()[:upto] + noise)
+
     @rule(which=st.integers(0, 20), code=st.sampled_from([0, 1, 137]))
     def end_a_container(self, which: int, code: int) -> None:
         if made := self.some_container(which):
