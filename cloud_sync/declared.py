@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from cloud_sync.stored import DEVICE, MODEL
+from cloud_sync.pod_rules import NO_PODS, PodRules
+from cloud_sync.stored import DEVICE, KINDS, MODEL
 from device_models.load_objects import load_objects
 from link.limits import NODE_CHARACTERS
 from twin.rules import Rules
@@ -25,6 +26,7 @@ LARGEST = MAX_VALUE - 8 * 1024
 """Bytes of an object as JSON; in the store there is a little more around it."""
 
 PROPERTIES = Rules().properties
+_TAKEN = f"{', '.join(KINDS[:-1])} and {KINDS[-1]} objects"
 
 
 class Found(NamedTuple):
@@ -33,26 +35,30 @@ class Found(NamedTuple):
     key: str
     kind: str
     manifest: Mapping[str, Any] | None
-    """v1beta1, nothing lost."""
+    """v1beta1 or v1, nothing lost."""
     problem: str
     """Why it is refused; empty = it is not."""
+    needs: Mapping[str, bool] = {}
+    """As in `StoredObject`."""
 
 
-def read(objects: Sequence[Mapping[str, Any]]) -> list[Found]:
-    """Each object for itself: whether it is a Device or a DeviceModel by its schema. What is missing around it (a
+def read(objects: Sequence[Mapping[str, Any]], pods: PodRules = NO_PODS) -> list[Found]:
+    """Each object for itself: whether it is of a kind that is taken, by its schema. What is missing around it (a
     device's model) is no reason to refuse it. A large object takes a tenth of a second: call it in a thread."""
-    return [found for one in objects for found in _read(one)]
+    return [found for one in objects for found in _read(one, pods)]
 
 
-def _read(one: Mapping[str, Any]) -> list[Found]:
+def _read(one: Mapping[str, Any], pods: PodRules) -> list[Found]:
     if fault := _unfit(one):
         return [Found(key_of(one), "", None, fault)]
-    loaded = load_objects([one], {})
+    reader = pods.reader()
+    loaded = load_objects([one], {}, reader.take)
+    of_pods, problems = reader.found()
     kept = {key: manifest for key, manifest in loaded.documents.items() if manifest["kind"] in (DEVICE, MODEL)}
-    if kept:
-        return [_checked(key, manifest) for key, manifest in kept.items()]
-    said = [f"{p.message}; {p.advice}" if p.advice else p.message for p in loaded.problems]
-    return [Found(key_of(one), "", None, "; ".join(said) or "only Device and DeviceModel objects are taken")]
+    found = [_checked(key, manifest) for key, manifest in kept.items()]
+    found += [_checked(key, manifest)._replace(needs=needs) for key, manifest, needs in of_pods]
+    said = [f"{p.message}; {p.advice}" if p.advice else p.message for p in (*loaded.problems, *problems)]
+    return found or [Found(key_of(one), "", None, "; ".join(said) or f"only {_TAKEN} are taken")]
 
 
 def _checked(key: str, manifest: Mapping[str, Any]) -> Found:
@@ -110,11 +116,15 @@ def completed(manifest: Mapping[str, Any], known: Mapping[str, Any] | None, now:
     metadata = {key: value for key, value in manifest["metadata"].items() if key not in _OURS}
     metadata.setdefault("namespace", "default")
     before = known["metadata"] if known else {}
-    same_spec = known is not None and known["spec"] == manifest["spec"]
-    if same_spec and metadata == {key: value for key, value in before.items() if key not in _OURS}:
+    same_content = known is not None and _content(known) == _content(manifest)
+    if same_content and metadata == {key: value for key, value in before.items() if key not in _OURS}:
         return None
     created = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     metadata["uid"] = before.get("uid") or str(uuid.uuid4())
-    metadata["generation"] = before.get("generation", 0) + (not same_spec)
+    metadata["generation"] = before.get("generation", 0) + (not same_content)
     metadata["creationTimestamp"] = before.get("creationTimestamp") or created
-    return {**{k: v for k, v in manifest.items() if k != "status"}, "metadata": metadata}
+    return {**_content(manifest), "metadata": metadata}
+
+
+def _content(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in manifest.items() if key not in ("metadata", "status")}

@@ -16,9 +16,10 @@ import msgspec
 
 from cloud_sync.desired import desired, overlaid, without
 from cloud_sync.node_link import NodeLink
-from cloud_sync.plan import Held, plan
+from cloud_sync.plan import plan
 from cloud_sync.registry import Registry
 from cloud_sync.settings import HubSettings
+from cloud_sync.step import Held, held
 from cloud_sync.stored import DEVICE, StoredObject
 from cloud_sync.twin_log import TwinLog
 from link import contents
@@ -88,11 +89,12 @@ class Downstream:
         self._wake.set()
 
     def answered_with_error(self, message: Message) -> None:
-        """That confirms nothing: what it answers is sent again."""
-        said = (
-            "" if isinstance(message.content, msgspec.UnsetType) else bytes(message.content).decode(errors="replace")
-        )
-        self._link.refuse(message.route.resource, f"the edge says: {said[:_ERROR_CHARACTERS]}")
+        """That confirms nothing: what it answers is sent again. About a Secret its words could repeat a value."""
+        resource, content = message.route.resource, message.content
+        said = "" if isinstance(content, msgspec.UnsetType) else bytes(content).decode(errors="replace")
+        if parse(resource).kind is Kind.SECRET:
+            said = "an error, which is in its own log"
+        self._link.refuse(resource, f"the edge says: {said[:_ERROR_CHARACTERS]}")
 
     def _waiting(self) -> tuple[int, float, int, int]:
         delivery = self._delivery
@@ -138,9 +140,9 @@ class Downstream:
         wanted = await self._shown(self._registry.wanted(node))
         confirmed = await self._registry.confirmed(node, self._link.journal)
         for step in plan(wanted, self._believed(confirmed, wanted)):
-            held = confirmed.get(step.key)
-            if held is None or (step.message.route.operation == "delete" and held.version != _PERHAPS):
-                perhaps = _held(step.message)._replace(version=_PERHAPS)
+            known = confirmed.get(step.key)
+            if known is None or (step.message.route.operation == "delete" and known.version != _PERHAPS):
+                perhaps = held(step.message)._replace(version=_PERHAPS)
                 await self._registry.confirm(node, step.key, perhaps, self._link.journal)
             self._bring(step.key, step.message, step.before)
 
@@ -148,7 +150,7 @@ class Downstream:
         """What the edge has once all that is on its way has arrived, so that what is being deleted is inserted anew,
         and what was brought but never confirmed is inserted again, or deleted."""
         kept = {one.key for one in wanted}
-        believed = {key: held for key, held in confirmed.items() if held.version != _PERHAPS or key not in kept}
+        believed = {key: one for key, one in confirmed.items() if one.version != _PERHAPS or key not in kept}
         for key, message in self._under_way.items():
             if message.route.operation == "delete":
                 believed.pop(key, None)
@@ -225,10 +227,10 @@ class Downstream:
     async def _confirm_object(self, key: str, message: Message) -> None:
         if (last := self._under_way.get(key)) is not None and _same(last, message):
             del self._under_way[key]
-        held = None if message.route.operation == "delete" else _held(message)
-        await self._registry.confirm(self._link.node, key, held, self._link.journal)
-        if held and self._link.plain and key.startswith(f"{DEVICE}/"):
-            await self._confirm_values(parse(message.route.resource).id, desired(held.object))
+        now = None if message.route.operation == "delete" else held(message)
+        await self._registry.confirm(self._link.node, key, now, self._link.journal)
+        if now and self._link.plain and key.startswith(f"{DEVICE}/"):
+            await self._confirm_values(parse(message.route.resource).id, desired(now.object))
 
     async def _confirm_values(self, device_id: str, values: Mapping[str, str]) -> None:
         """A plain edge has these desired values, whichever versions they had."""
@@ -238,12 +240,6 @@ class Downstream:
         }
         if met:
             await self._log.confirm(device_id, met)
-
-
-def _held(message: Message) -> Held:
-    content = contents.manifest(message)
-    metadata = content["metadata"]
-    return Held(metadata["uid"], int(metadata["resourceVersion"]), content)
 
 
 def _same(one: Message, other: Message) -> bool:

@@ -55,7 +55,7 @@ class EdgeDeclarations:
             )
         node = self._link.node
         before = {one.id for one in self._registry.devices_of(node) if one.origin == node}
-        await self._registry.declared_at_edge(node, keys)
+        await self._registry.edges.declared(node, keys)
         for device in before - {one.id for one in self._registry.devices_of(node)}:
             await self._log.forget(device)
         self._listed = frozenset(keys)
@@ -70,11 +70,11 @@ class EdgeDeclarations:
             raise BadFrame(f"{key} is not in the list of what this edge declares")
         self._missing.discard(key)
         digest = blake2b(content_json(message), digest_size=16).hexdigest()
-        if self._registry.declares(self._link.node, key, digest):
+        if self._registry.edges.declares(self._link.node, key, digest):
             return
         manifest = contents.manifest(message)
         if (named := key_of(manifest)) != key:
             raise BadFrame(f"{key} is announced, and {named} is sent")
-        reason = await self._registry.declare_at_edge(self._link.node, manifest, digest)
+        reason = await self._registry.edges.declare(self._link.node, manifest, digest)
         if reason:
             self._link.refuse(key, reason)

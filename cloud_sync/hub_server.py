@@ -277,7 +277,7 @@ class HubServer:
             for link in self._links_of(node):
                 if self._admission.revoked(link.peer):
                     link.cut(f"node {node} is revoked")
-            if self._registry.may_declare_now(node) and (hub := self._links.get((node, Channel.HUB))):
+            if self._registry.edges.may_declare_now(node) and (hub := self._links.get((node, Channel.HUB))):
                 hub.cut("what it may declare has changed")
             elif down := self._downs.get(node):
                 down.objects_changed()

@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from cloud_sync.stored import DEVICE, MODEL, NodeEntry, StoredObject, model_of
+from cloud_sync.pod_index import PodIndex
+from cloud_sync.stored import DEVICE, KINDS, MODEL, POD, NodeEntry, StoredObject, model_of
 from twin.store import Entry, Event
 
 __all__ = ["EDGE_MODEL", "NODE", "PREFIXES", "PRESENCE", "TWICE", "Index"]
@@ -19,7 +20,7 @@ EDGE_MODEL = "EdgeModel"
 """`EdgeModel/<node>/<namespace>/<name>`: a model declared at an edge; another edge may declare its own."""
 TWICE = "Twice"
 """`Twice/<node>/<namespace>/<name>`: a device that a node declares although it is declared elsewhere."""
-PREFIXES = (f"{NODE}/", f"{PRESENCE}/", f"{MODEL}/", f"{EDGE_MODEL}/", f"{DEVICE}/", f"{TWICE}/")
+PREFIXES = tuple(f"{kind}/" for kind in (NODE, PRESENCE, *KINDS, EDGE_MODEL, TWICE))
 """Of all keys that are in an index."""
 
 
@@ -33,6 +34,7 @@ class Index:
         """Those declared in the cloud, by key."""
         self.edge_models: dict[tuple[str, str], StoredObject] = {}
         """By node and key."""
+        self.pods = PodIndex()
         self.twice: defaultdict[str, set[str]] = defaultdict(set)
         """Device id → nodes that declare it too."""
         self.entries: dict[str, dict[str, Any]] = {}
@@ -44,6 +46,28 @@ class Index:
         self._by_model: defaultdict[str, set[str]] = defaultdict(set)
 
     # ---- asking
+
+    def all(self, kind: str) -> list[StoredObject]:
+        """What is declared of this kind, in the cloud and at edges."""
+        match kind:
+            case "Device":
+                return list(self.devices.values())
+            case "DeviceModel":
+                return [*self.models.values(), *self.edge_models.values()]
+        return [one for one in self.pods.all() if one.kind == kind]
+
+    def find(self, key: str) -> StoredObject | None:
+        """What is declared under a key of the store, `EdgeModel/…` among them."""
+        kind, _, rest = key.partition("/")
+        match kind:
+            case "Device":
+                return self.devices.get(rest)
+            case "DeviceModel":
+                return self.models.get(key)
+            case "EdgeModel":
+                node, _, name = rest.partition("/")
+                return self.edge_models.get((node, f"{MODEL}/{name}"))
+        return self.pods.get(key)
 
     def may_declare_now(self, node: str) -> bool:
         """Whether something that this node may not declare, because it was declared elsewhere, is there no longer."""
@@ -97,6 +121,8 @@ class Index:
             case "DeviceModel":
                 self.models[entry.key] = _stored(entry.key, entry)
                 return self._users(entry.key)
+            case "Pod" | "ConfigMap" | "Secret":
+                return self.pods.put(_stored(entry.key, entry))
             case "EdgeModel":
                 node, _, name = rest.partition("/")
                 self.edge_models[node, f"{MODEL}/{name}"] = _stored(f"{MODEL}/{name}", entry)
@@ -120,6 +146,8 @@ class Index:
             case "DeviceModel":
                 self.models.pop(key, None)
                 return self._users(key)
+            case "Pod" | "ConfigMap" | "Secret":
+                return self.pods.drop(key)
             case "EdgeModel":
                 node, _, name = rest.partition("/")
                 self.edge_models.pop((node, f"{MODEL}/{name}"), None)
@@ -158,7 +186,7 @@ def _stored(key: str, entry: Entry) -> StoredObject:
     kind, namespace, name = key.split("/")
     manifest, origin = entry.value["object"], entry.value.get("origin", "")
     metadata = {**manifest["metadata"], "resourceVersion": str(entry.version)}
-    node = origin or (manifest["spec"].get("nodeName", "") if kind == DEVICE else "")
+    node = origin or (manifest["spec"].get("nodeName", "") if kind in (DEVICE, POD) else "")
     whole = {**manifest, "metadata": metadata}
-    uid, digest = metadata["uid"], entry.value.get("digest", "")
-    return StoredObject(key, kind, namespace, name, uid, entry.version, node, origin, whole, digest)
+    uid, digest, needs = metadata["uid"], entry.value.get("digest", ""), entry.value.get("needs", {})
+    return StoredObject(key, kind, namespace, name, uid, entry.version, node, origin, whole, digest, needs)

@@ -16,10 +16,12 @@ from typing import Any, Self
 from cloud_sync.index import PREFIXES, Index
 from twin.store import Event, Lost, Store, StoreError
 
-__all__ = ["IndexedStore"]
+__all__ = ["ATTEMPTS", "IndexedStore"]
 
 logger = logging.getLogger("cloud_sync")
 
+ATTEMPTS = 5
+"""How often a write is decided anew because another one came first."""
 AGAIN = 1.0
 """Seconds between two attempts to read everything."""
 

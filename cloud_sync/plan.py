@@ -1,122 +1,24 @@
-"""What a node has to be brought, in which order: the difference between what it shall have and what it has. Pure.
-
-KubeEdge's order: of a new device first the membership, then its model, then the device; when the last device of a
-model goes, first the model, then the membership, then the device.
-"""
+"""What a node has to be brought, in which order: the difference between what it shall have and what it has. Pure."""
 
 from __future__ import annotations
 
-import time
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
 
-from cloud_sync.stored import DEVICE, MODEL, StoredObject, model_of
-from link.message import Message
-from link.resources import Kind
-from link.rows import declared_object, membership
-from twin.documents import MemberDevice, MembershipUpdate
+from cloud_sync.device_plan import device_plan
+from cloud_sync.pod_plan import pod_plan
+from cloud_sync.step import Held, Step
+from cloud_sync.stored import DEVICE, MODEL, StoredObject
 
-__all__ = ["Held", "Step", "plan"]
+__all__ = ["plan"]
 
-_KINDS = {DEVICE: Kind.DEVICE, MODEL: Kind.MODEL}
-
-
-class Held(NamedTuple):
-    """An object that a node has confirmed, or may have."""
-
-    uid: str
-    version: int
-    """0 = it was sent, or is being deleted: the node has it or not."""
-    object: Mapping[str, Any]
-
-
-class Step(NamedTuple):
-    """One object to bring."""
-
-    key: str
-    message: Message
-    before: Message | None = None
-    """The membership message that KubeEdge's edge needs just before it."""
+_DEVICE_KINDS = (DEVICE, MODEL)
 
 
 def plan(wanted: Sequence[StoredObject], confirmed: Mapping[str, Held]) -> list[Step]:
-    """The steps from `confirmed` to `wanted`. No device comes or changes without its model and its membership.
-
-    A model with an origin is at the node already. A device whose model is not among `wanted` is left as it is.
-    """
-    objects = {one.key: one for one in wanted}
-    ready = {key: one for key, one in objects.items() if one.kind == MODEL or model_of(one.object) in objects}
-    named = {key: model_of(held.object) for key, held in confirmed.items() if key.startswith(f"{DEVICE}/")}
-    kept = {model for key, model in named.items() if key in objects and key not in ready}
-    gone = [key for key in confirmed if key not in objects and key not in kept]
-    in_use = {model for key, model in named.items() if key in ready}
-    sure = {key: held for key, held in confirmed.items() if held.version}
+    """The steps from `confirmed` to `wanted`: devices first, for pods may be bound to them."""
+    of_devices = {key: held for key, held in confirmed.items() if key.split("/")[0] in _DEVICE_KINDS}
+    of_pods = {key: held for key, held in confirmed.items() if key not in of_devices}
     return [
-        *_removals((key for key in gone if key not in in_use), confirmed),
-        *_arrivals({key: one for key, one in ready.items() if not one.origin}, sure),
-        *_removals((key for key in gone if key in in_use), confirmed),
+        *device_plan([one for one in wanted if one.kind in _DEVICE_KINDS], of_devices),
+        *pod_plan([one for one in wanted if one.kind not in _DEVICE_KINDS], of_pods),
     ]
-
-
-def _removals(gone: Iterable[str], confirmed: Mapping[str, Held]) -> Iterable[Step]:
-    for key in sorted(gone, key=_models_first):
-        namespace, name = _names(key)
-        kind = key.partition("/")[0]
-        message = declared_object(_KINDS[kind], "delete", namespace, name, confirmed[key].object)
-        yield Step(key, message, _leaves(confirmed[key].object) if kind == DEVICE else None)
-
-
-def _arrivals(objects: Mapping[str, StoredObject], confirmed: Mapping[str, Held]) -> Iterable[Step]:
-    """Each model just before the first device that needs it, so that devices need not wait for all models."""
-    brought: set[str] = set()
-    for key in sorted(objects, key=_devices_first):
-        one = objects[key]
-        if one.kind == DEVICE and (model := objects.get(model_of(one.object))) and model.key not in brought:
-            brought.add(model.key)
-            first = _joins(one.object) if key not in confirmed and model.key not in confirmed else None
-            yield from _arrival(model, confirmed.get(model.key), first)
-            yield from _arrival(one, confirmed.get(key), None if first else _joins(one.object))
-        elif key not in brought:
-            yield from _arrival(one, confirmed.get(key), _joins(one.object) if one.kind == DEVICE else None)
-
-
-def _arrival(one: StoredObject, held: Held | None, joins: Message | None) -> Iterable[Step]:
-    """A new object of an old name is a new one: the old one's uid tells."""
-    if held is not None and (held.uid, held.version) == (one.uid, one.version):
-        return
-    known = held is not None and held.uid == one.uid
-    message = declared_object(_KINDS[one.kind], "update" if known else "insert", one.namespace, one.name, one.object)
-    yield Step(one.key, message, None if held else joins)
-
-
-def _joins(device: Mapping[str, Any]) -> Message:
-    return membership(MembershipUpdate(str(uuid.uuid4()), _now(), [_member(device)], None))
-
-
-def _leaves(device: Mapping[str, Any]) -> Message:
-    return membership(MembershipUpdate(str(uuid.uuid4()), _now(), None, [_member(device)]))
-
-
-def _member(device: Mapping[str, Any]) -> MemberDevice:
-    metadata = device["metadata"]
-    namespace, name = metadata.get("namespace", "default"), metadata["name"]
-    described = metadata.get("labels") or {}
-    return MemberDevice(f"{namespace}/{name}", name, str(described.get("description", "")))
-
-
-def _names(key: str) -> tuple[str, str]:
-    _, namespace, name = key.split("/")
-    return namespace, name
-
-
-def _models_first(key: str) -> tuple[bool, str]:
-    return not key.startswith(f"{MODEL}/"), key
-
-
-def _devices_first(key: str) -> tuple[bool, str]:
-    return not key.startswith(f"{DEVICE}/"), key
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

@@ -6,14 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-__all__ = ["DEVICE", "MODEL", "Applied", "Condition", "NodeEntry", "StoredObject", "model_of"]
+__all__ = [
+    "CONFIG_MAP",
+    "DEVICE",
+    "KINDS",
+    "MODEL",
+    "POD",
+    "SECRET",
+    "Applied",
+    "Condition",
+    "NodeEntry",
+    "StoredObject",
+    "model_of",
+]
 
 DEVICE, MODEL = "Device", "DeviceModel"
+POD, CONFIG_MAP, SECRET = "Pod", "ConfigMap", "Secret"
+KINDS = (MODEL, DEVICE, CONFIG_MAP, SECRET, POD)
+"""All there are; what others need comes first."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """A Device or DeviceModel as it is declared now."""
+    """A device, a model, a pod, or what a pod takes values from, as it is declared now."""
 
     key: str
     """`<Kind>/<namespace>/<name>`; each edge may declare a model of the same key for itself."""
@@ -28,9 +43,12 @@ class StoredObject:
     origin: str
     """The node in whose folder it is declared; empty = declared in the cloud."""
     object: Mapping[str, Any] = field(repr=False)
-    """v1beta1, with uid, resourceVersion, generation and creationTimestamp; to be read only."""
+    """KubeEdge's v1beta1 or Kubernetes' v1, with uid, resourceVersion, generation and creationTimestamp; to be read
+    only."""
     digest: str = ""
     """Of an object as its edge has sent it."""
+    needs: Mapping[str, bool] = field(default_factory=dict)
+    """Of a pod: key of each ConfigMap and Secret it names → whether it waits until there is one."""
 
     @property
     def id(self) -> str:
@@ -71,7 +89,7 @@ class NodeEntry:
 class Condition(NamedTuple):
     """Something that keeps an object from being of use, and what to do about it."""
 
-    type: Literal["NodeUnknown", "NodeRevoked", "ModelMissing", "Invalid", "DeclaredTwice"]
+    type: Literal["NodeUnknown", "NodeRevoked", "ModelMissing", "SourceMissing", "Invalid", "DeclaredTwice"]
     message: str
     advice: str = ""
 

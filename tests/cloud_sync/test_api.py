@@ -236,10 +236,10 @@ async def test_what_was_cut_off_is_completed_by_applying_again(cloud: Cloud) -> 
 
 
 async def test_a_device_that_an_edge_gave_up_can_be_declared_for_another(cloud: Cloud) -> None:
-    await cloud.registry.declare_at_edge("press-shop", MODEL)
-    await cloud.registry.declare_at_edge("press-shop", device())
+    await cloud.registry.edges.declare("press-shop", MODEL)
+    await cloud.registry.edges.declare("press-shop", device())
     await cloud.report(("1200", 1, 1000))
-    await cloud.registry.declared_at_edge("press-shop", [])
+    await cloud.registry.edges.declared("press-shop", [])
     await cloud.apply(MODEL, device(node="paint-shop", desired="900"))
     await cloud.log.take("paint-shop", JOURNAL, [Change(1, "default/pump", speed("1300", 1, 2000))])
     shown = await cloud.get("twins/default/pump")
@@ -353,9 +353,9 @@ async def test_a_deleted_device_is_gone(cloud: Cloud) -> None:
 
 async def test_what_an_edge_declares_is_deleted_there(cloud: Cloud) -> None:
     keys = ["DeviceModel/default/pump", "Device/default/pump"]
-    await cloud.registry.declared_at_edge("press-shop", keys)
+    await cloud.registry.edges.declared("press-shop", keys)
     for form in (MODEL, device()):
-        assert await cloud.registry.declare_at_edge("press-shop", form) is None
+        assert await cloud.registry.edges.declare("press-shop", form) is None
     (shown,) = (await cloud.get("devices"))["devices"]
     assert shown["origin"] == "press-shop"
     for key in keys:

@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud_sync.plan import Held, Step, plan
+from cloud_sync.plan import plan
+from cloud_sync.step import Held, Step
 from cloud_sync.stored import DEVICE, MODEL, StoredObject, model_of
 from link.message import Message, decode_content
 from link.resources import MEMBERSHIP

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from cloud_sync.plan import Held
+from cloud_sync.declared import LARGEST
 from cloud_sync.registry import Registry
+from cloud_sync.step import Held
 from cloud_sync.stored import Applied
 from twin.local_store import LocalStore
-from twin.store import Store, StoreError, open_store
+from twin.store import MAX_VALUE, Store, StoreError, open_store
 from twin.store_sqlite import SqliteShelf
 
 NODE, OTHER = "press-shop", "paint-shop"
@@ -182,8 +183,8 @@ HOSTILE: dict[str, Any] = {
     "number too large": device(protocol={"protocolName": "modbus", "configData": {"a": 10**400}}),
     "not Unicode": device(protocol={"protocolName": "modbus", "configData": {"a": "\ud800"}}),
     "name not Unicode": device("\ud800"),
-    "huge": device(protocol={"protocolName": "modbus", "configData": {"a": "x" * 1_100_000}}),
-    "just too large": device(protocol={"protocolName": "modbus", "configData": {"a": "x" * 1_045_000}}),
+    "huge": device(protocol={"protocolName": "modbus", "configData": {"a": "x" * MAX_VALUE}}),
+    "just too large": device(protocol={"protocolName": "modbus", "configData": {"a": "x" * LARGEST}}),
     "name that is a path": device("../../etc/passwd"),
     "name with dots": device("a..b"),
     "long name": device("a" * 5_000),
@@ -210,7 +211,7 @@ async def test_what_cannot_be_kept_is_refused_with_a_reason(registry: Registry, 
     assert refused.message
     assert refused.key.isprintable()
     assert taken.outcome == "created"
-    reason = await registry.declare_at_edge(NODE, hostile)
+    reason = await registry.edges.declare(NODE, hostile)
     assert reason
     assert (await written(store)).keys() == {PUMP_MODEL}
 
@@ -270,9 +271,9 @@ async def test_a_device_for_no_node_says_so(registry: Registry) -> None:
 
 
 async def test_an_edge_declares_and_withdraws(registry: Registry) -> None:
-    await registry.declared_at_edge(NODE, [PUMP_MODEL, PUMP])
-    assert await registry.declare_at_edge(NODE, model()) is None
-    assert await registry.declare_at_edge(NODE, device(node="anything")) is None
+    await registry.edges.declared(NODE, [PUMP_MODEL, PUMP])
+    assert await registry.edges.declare(NODE, model()) is None
+    assert await registry.edges.declare(NODE, device(node="anything")) is None
     stored = registry.device("default/pump-01")
     assert stored is not None
     assert (stored.node, stored.origin) == (NODE, NODE)
@@ -280,19 +281,19 @@ async def test_an_edge_declares_and_withdraws(registry: Registry) -> None:
     assert registry.wanted(NODE) == []
     assert (await apply(registry, device())).outcome == "refused"
     assert not await registry.delete(PUMP)
-    await registry.declared_at_edge(NODE, [PUMP_MODEL])
+    await registry.edges.declared(NODE, [PUMP_MODEL])
     assert registry.device("default/pump-01") is None
     assert [one.key for one in registry.objects()] == [PUMP_MODEL]
-    await registry.declared_at_edge(NODE, [])
+    await registry.edges.declared(NODE, [])
     assert registry.objects() == []
 
 
 async def test_the_same_declared_again_writes_nothing(registry: Registry, store: Store) -> None:
     for _ in range(2):
         before = await written(store)
-        await registry.declared_at_edge(NODE, [PUMP_MODEL, PUMP])
-        await registry.declare_at_edge(NODE, model())
-        await registry.declare_at_edge(NODE, device())
+        await registry.edges.declared(NODE, [PUMP_MODEL, PUMP])
+        await registry.edges.declare(NODE, model())
+        await registry.edges.declare(NODE, device())
     assert await written(store) == before
 
 
@@ -303,14 +304,14 @@ async def test_declared_twice_is_a_condition_until_one_gives_way(
     await _declare(registry, owner)
     for _ in range(2):
         before = await written(store)
-        assert "already" in (await registry.declare_at_edge(NODE, device()) or "")
+        assert "already" in (await registry.edges.declare(NODE, device()) or "")
     assert await written(store) == before
     assert "DeclaredTwice" in kinds(registry)
     stored = registry.device("default/pump-01")
     assert stored is not None
     assert stored.origin == owner
     await _withdraw(registry, owner)
-    assert await registry.declare_at_edge(NODE, device()) is None
+    assert await registry.edges.declare(NODE, device()) is None
     assert "DeclaredTwice" not in kinds(registry)
     stored = registry.device("default/pump-01")
     assert stored is not None
@@ -320,32 +321,32 @@ async def test_declared_twice_is_a_condition_until_one_gives_way(
 @pytest.mark.parametrize("owner", ["", OTHER])
 async def test_the_condition_goes_when_the_second_declaration_is_withdrawn(registry: Registry, owner: str) -> None:
     await _declare(registry, owner)
-    await registry.declare_at_edge(NODE, device())
-    await registry.declared_at_edge(NODE, [])
+    await registry.edges.declare(NODE, device())
+    await registry.edges.declared(NODE, [])
     assert "DeclaredTwice" not in kinds(registry)
     assert registry.device("default/pump-01") is not None
 
 
 async def _declare(registry: Registry, owner: str) -> None:
     if owner:
-        assert await registry.declare_at_edge(owner, device()) is None
+        assert await registry.edges.declare(owner, device()) is None
     else:
         await apply(registry, device(node=OTHER))
 
 
 async def _withdraw(registry: Registry, owner: str) -> None:
     if owner:
-        await registry.declared_at_edge(owner, [])
+        await registry.edges.declared(owner, [])
     else:
         await registry.delete(PUMP)
 
 
 async def test_two_edges_may_have_models_of_one_name(registry: Registry) -> None:
     for node, name in ((NODE, "a"), (OTHER, "b")):
-        assert await registry.declare_at_edge(node, model(protocol=name)) is None
-        assert await registry.declare_at_edge(node, device(f"pump-{name}")) is None
+        assert await registry.edges.declare(node, model(protocol=name)) is None
+        assert await registry.edges.declare(node, device(f"pump-{name}")) is None
     assert len(registry.objects("DeviceModel")) == 2
-    await registry.declared_at_edge(NODE, [])
+    await registry.edges.declared(NODE, [])
     assert [one.origin for one in registry.objects("DeviceModel")] == [OTHER]
     assert "ModelMissing" not in kinds(registry, "Device/default/pump-b")
 
@@ -451,8 +452,8 @@ async def test_the_longest_names_can_be_confirmed_and_declared_twice(registry: R
     assert applied.outcome == "created"
     [stored] = registry.objects()
     await registry.confirm(node, applied.key, Held(stored.uid, stored.version, stored.object))
-    assert "already" in (await registry.declare_at_edge(node, longest) or "")
-    assert await registry.declare_at_edge(node, model("m" * 225)) is None
+    assert "already" in (await registry.edges.declare(node, longest) or "")
+    assert await registry.edges.declare(node, model("m" * 225)) is None
 
 
 # ---- watching
@@ -491,8 +492,8 @@ async def test_a_second_watcher_misses_nothing(registry: Registry) -> None:
 async def test_everything_is_there_again(registry: Registry, store: Store, clock: Clock) -> None:
     await registry.add_node(NODE)
     await registry.apply([model(), device()])
-    await registry.declare_at_edge(OTHER, device("pump-02"))
-    await registry.declare_at_edge(OTHER, device())
+    await registry.edges.declare(OTHER, device("pump-02"))
+    await registry.edges.declare(OTHER, device())
     async with Registry(store, {}, clock) as again:
         assert again.objects() == registry.objects()
         assert again.nodes() == registry.nodes()
@@ -537,8 +538,8 @@ async def test_who_comes_second_reads_again_and_decides_anew(tmp_path: Path, clo
 async def test_an_edge_and_the_cloud_do_not_both_get_a_device(tmp_path: Path, clock: Clock) -> None:
     async with two(tmp_path, clock) as (one, other):
         await apply(one, device(node=OTHER))
-        assert "in the cloud" in (await other.declare_at_edge(NODE, device()) or "")
-        assert await other.declare_at_edge(NODE, device("pump-02")) is None
+        assert "in the cloud" in (await other.edges.declare(NODE, device()) or "")
+        assert await other.edges.declare(NODE, device("pump-02")) is None
         assert (await apply(one, device("pump-02"))).outcome == "refused"
 
 
@@ -580,8 +581,8 @@ class BadDisk(SqliteShelf):
 WRITES: dict[str, Callable[[Registry], Any]] = {
     "apply": lambda registry: registry.apply([device(node="elsewhere")]),
     "delete": lambda registry: registry.delete(PUMP),
-    "declare": lambda registry: registry.declare_at_edge(NODE, device("pump-02")),
-    "withdraw": lambda registry: registry.declared_at_edge(OTHER, []),
+    "declare": lambda registry: registry.edges.declare(NODE, device("pump-02")),
+    "withdraw": lambda registry: registry.edges.declared(OTHER, []),
     "add": lambda registry: registry.add_node("new"),
     "revoke": lambda registry: registry.revoke(NODE),
     "presence": lambda registry: registry.presence(NODE, connected=True, plain=False, address=""),
@@ -596,7 +597,7 @@ async def test_what_could_not_be_written_is_not_known(
     async with LocalStore(disk, "the store") as store, Registry(store, {}, clock) as registry:
         await registry.add_node(NODE)
         await registry.apply([device()])
-        await registry.declare_at_edge(OTHER, device("pump-03"))
+        await registry.edges.declare(OTHER, device("pump-03"))
         before = copy.deepcopy((registry.objects(), registry.nodes()))
         disk.failing = True
         with pytest.raises(StoreError, match="no space left"):

@@ -155,13 +155,13 @@ async def test_an_edge_that_comes_back_with_the_same_words_writes_nothing(
         declaration(Kind.DEVICE, "default", "pump-01", device("pump-01", "edge-7")),
     ]
     taken: list[object] = []
-    declare = cloud.registry.declare_at_edge
+    declare = cloud.registry.edges.declare
 
     async def noted(node: str, manifest: Mapping[str, Any], digest: str = "") -> str | None:
         taken.append(manifest)
         return await declare(node, manifest, digest)
 
-    monkeypatch.setattr(cloud.registry, "declare_at_edge", noted)
+    monkeypatch.setattr(cloud.registry.edges, "declare", noted)
     for _ in range(2):
         async with cloud.edge() as edge:
             for message in said:

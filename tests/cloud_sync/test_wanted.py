@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cloud_sync.plan import Held
 from cloud_sync.registry import Registry
+from cloud_sync.step import Held
 from device_models import ProtocolSchema
 from twin.store import open_store
 
@@ -42,7 +42,7 @@ def wanted(registry: Registry) -> list[tuple[str, str]]:
 
 async def test_the_devices_of_the_cloud_and_the_models_they_name(registry: Registry) -> None:
     await registry.apply([model(), model("valve"), device()])
-    await registry.declare_at_edge("press-shop", device("of-the-edge"))
+    await registry.edges.declare("press-shop", device("of-the-edge"))
     assert wanted(registry) == [(MODEL, ""), (PUMP, "")]
     assert registry.wanted("paint-shop") == []
 
@@ -55,7 +55,7 @@ async def test_a_device_stays_wanted_when_its_model_is_withdrawn(registry: Regis
 
 async def test_a_model_of_the_edges_own_goes_before_the_clouds(registry: Registry) -> None:
     await registry.apply([model(maximum="10"), device()])
-    await registry.declare_at_edge("press-shop", model(maximum="20"))
+    await registry.edges.declare("press-shop", model(maximum="20"))
     assert wanted(registry) == [(MODEL, "press-shop"), (PUMP, "")]
     typed = registry.typed_device("default/pump-01")
     assert typed is not None
