@@ -1,21 +1,37 @@
-"""Notices that files of a folder changed, by looking at their size and times: works on every file system."""
+"""Notices that files of a folder changed: told by the kernel where it can, else by looking once a second.
+
+What counts is what the files look like; the kernel's word only says when to look.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
-__all__ = ["Signature", "changes", "signature"]
+from twinhub.folder_notice import FolderNotice, NoNotice
+
+__all__ = ["FolderWatch", "Signature", "signature"]
+
+logger = logging.getLogger("twinhub")
 
 Signature = Mapping[str, tuple[int, int, int]]
 """Path → inode, size, time of the last change in ns."""
 
 PERIOD = 1.0
-"""Seconds between two looks."""
+"""Seconds between two looks, where the kernel does not tell."""
+ROUND = 10.0
+"""Seconds between two looks, where it does: it is silent about some mounts, and links to links."""
+REST = 0.02
 SETTLING = 0.1
-"""Seconds a changed folder must stay as it is, so that nobody reads a file that is half written."""
+"""Seconds a changed folder must stay as it is, so that nobody reads a file that is half written; where the kernel
+tells, and where it does not."""
+LONGEST = 5.0
+"""Seconds after which a folder that is never at rest is read all the same."""
 
 
 def signature(folder: Path) -> Signature:
@@ -25,7 +41,7 @@ def signature(folder: Path) -> Signature:
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             if not name.startswith("."):
-                file = os.path.join(path, name)  # noqa: PTH118 - this runs every second over every file
+                file = os.path.join(path, name)  # noqa: PTH118 - this runs over every file, after every edit
                 try:
                     status = os.stat(file)  # noqa: PTH116
                 except OSError:
@@ -34,19 +50,70 @@ def signature(folder: Path) -> Signature:
     return seen
 
 
-async def changes(folder: Path, known: Signature) -> AsyncIterator[Signature]:
-    """Each new state of `folder` that differs from `known` and from the one before."""
-    while True:
-        await asyncio.sleep(PERIOD)
-        seen = await asyncio.to_thread(signature, folder)
-        if seen == known:
-            continue
-        while seen != (again := await _look_again(folder)):
+class FolderWatch:
+    """`with` watches. It is silent about how `folder` was when it looked like `known`."""
+
+    def __init__(self, folder: Path, known: Signature) -> None:
+        self._folder = folder
+        self._known = known
+        self._notice: FolderNotice | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._notice = FolderNotice(self._folder)
+        except NoNotice as why:
+            self._without(why)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._notice:
+            self._notice.close()
+
+    async def change(self, within: float = math.inf) -> Signature | None:
+        """What the folder looks like, once that is another than before and stays so; None: it did not change within
+        so many seconds."""
+        now = asyncio.get_running_loop().time
+        end = now() + within
+        while True:
+            seen = await self._at_rest()
+            if seen != self._known:
+                self._known = seen
+                return seen
+            if now() >= end:
+                return None
+            await self._stirs(end - now())
+
+    async def _at_rest(self) -> Signature:
+        now = asyncio.get_running_loop().time
+        end = now() + LONGEST
+        seen = await self._look()
+        while seen != self._known and now() < end:
+            await self._rests(end - now())
+            if seen == (again := await self._look()):
+                break
             seen = again
-        known = seen
-        yield seen
+        return seen
 
+    async def _stirs(self, within: float) -> None:
+        if self._notice:
+            await self._notice.stirs(min(within, ROUND))
+        else:
+            await asyncio.sleep(min(within, PERIOD))
 
-async def _look_again(folder: Path) -> Signature:
-    await asyncio.sleep(SETTLING)
-    return await asyncio.to_thread(signature, folder)
+    async def _rests(self, within: float) -> None:
+        if self._notice:
+            await self._notice.rests(REST, within)
+        else:
+            await asyncio.sleep(SETTLING)
+
+    async def _look(self) -> Signature:
+        if self._notice:
+            try:
+                await asyncio.to_thread(self._notice.renew)
+            except NoNotice as why:
+                self._without(why)
+        return await asyncio.to_thread(signature, self._folder)
+
+    def _without(self, why: NoNotice) -> None:
+        self._notice = None
+        logger.warning("%s is looked at every second: %s", self._folder, why)

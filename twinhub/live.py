@@ -10,7 +10,7 @@ from pathlib import Path
 from device_models import Device
 from edged.declared import DeclaredPods
 from twinhub.errors import CommandError
-from twinhub.folder_watch import Signature, changes
+from twinhub.folder_watch import FolderWatch, Signature
 from twinhub.manifests import Manifests, read_manifests
 from twinhub.settings import FILE
 from twinhub.text import plural
@@ -20,6 +20,8 @@ __all__ = ["follow", "good_start"]
 logger = logging.getLogger("twinhub")
 
 NO_PODS = DeclaredPods()
+DOUBT = 0.5
+"""Seconds."""
 Apply = Callable[[Manifests], Awaitable[None]]
 
 
@@ -40,19 +42,34 @@ def good_start(manifests: Manifests, known: Sequence[Device], known_pods: Declar
 
 async def follow(folder: Path, seen: Signature, applied: Manifests, apply: Apply) -> None:
     """Apply each edit of `folder` for ever. `seen` and `applied`: what it looked like, and declared, when read."""
-    async for now in changes(folder, seen):
-        manifests = await asyncio.to_thread(read_manifests, folder)
-        _tell(manifests)
-        if manifests.errors:
-            logger.error("the edit is refused; what was declared before goes on")
-            continue
-        if now.get(str(folder / FILE)) != seen.get(str(folder / FILE)):
-            logger.warning("%s has changed: that takes effect at the next start", FILE)
-        seen = now
-        if _declared(manifests) != _declared(applied):
-            applied = manifests
-            await apply(manifests)
-            logger.info("the edit is applied: %s", _count(manifests))
+    with FolderWatch(folder, seen) as watch:
+        while True:
+            now, manifests = await _next(folder, watch)
+            _tell(manifests)
+            if manifests.errors:
+                logger.error("the edit is refused; what was declared before goes on")
+                continue
+            if now.get(str(folder / FILE)) != seen.get(str(folder / FILE)):
+                logger.warning("%s has changed: that takes effect at the next start", FILE)
+            seen = now
+            if _declared(manifests) != _declared(applied):
+                applied = manifests
+                await apply(manifests)
+                logger.info("the edit is applied: %s", _count(manifests))
+
+
+async def _next(folder: Path, watch: FolderWatch) -> tuple[Signature, Manifests]:
+    """What is declared after the next edit. What is broken may be half written: it has `DOUBT` seconds to become
+    whole, as long as it changes."""
+    now = await watch.change()
+    assert now is not None
+    until = asyncio.get_running_loop().time() + DOUBT
+    while (manifests := await asyncio.to_thread(read_manifests, folder)).errors:
+        left = until - asyncio.get_running_loop().time()
+        if left <= 0 or (later := await watch.change(left)) is None:
+            break
+        now = later
+    return now, manifests
 
 
 def _declared(manifests: Manifests) -> tuple[object, ...]:
