@@ -31,11 +31,11 @@ class PlannedRequest(NamedTuple):
 def plan_rows(devices: Iterable[Device], protocols: Mapping[str, Protocol] = PROTOCOLS) -> list[PlannedRequest]:
     """Every request of every device. ConfigurationErrors when a device is wrong. Opens nothing."""
     devices = tuple(devices)
-    return [row for protocol in protocols.values() for row in _rows_of(protocol, devices)]
+    return [row for protocol in dict.fromkeys(protocols.values()) for row in _rows_of(protocol, devices)]
 
 
 def _rows_of(protocol: Protocol, devices: Sequence[Device]) -> list[PlannedRequest]:
-    if not any(device.protocol == protocol.name for device in devices):
+    if not any(device.protocol in protocol.names for device in devices):
         return []  # and its library is not imported
     return [row for plan in links(protocol, devices).values() for row in _rows_of_link(plan)]
 

@@ -33,6 +33,13 @@ class Protocol:
     name: str
     path: str
     """Where its mapper is: `package.mapper:Class`. Beside it lie `simulator` and `rig`."""
+    also: tuple[str, ...] = ()
+    """Other names by which it goes: what they name is one protocol, and shares its links."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All `protocolName`s that mean it."""
+        return self.name, *self.also
 
     @cached_property
     def mapper(self) -> type[Mapper[Any, Any]]:
@@ -86,8 +93,7 @@ class Protocol:
 
 
 _BUILT_IN = (
-    Protocol("ble", "mappers.ble.mapper:BleMapper"),
-    Protocol("bluetooth", "mappers.ble.mapper:BleMapper"),  # KubeEdge's name
+    Protocol("ble", "mappers.ble.mapper:BleMapper", also=("bluetooth",)),  # which is KubeEdge's name
     Protocol("modbus", "mappers.modbus.mapper:ModbusMapper"),
     Protocol("opcua", "mappers.opcua.mapper:OpcuaMapper"),
     Protocol("replay", "mappers.replay.mapper:ReplayMapper"),
@@ -101,4 +107,7 @@ def _installed() -> dict[str, Protocol]:
     return {entry.name: Protocol(entry.name, f"{entry.module}:{entry.attr}") for entry in entry_points(group=GROUP)}
 
 
-PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(_installed() | {p.name: p for p in _BUILT_IN})
+PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
+    _installed() | {name: protocol for protocol in _BUILT_IN for name in protocol.names}
+)
+"""By each of their names."""

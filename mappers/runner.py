@@ -43,7 +43,7 @@ def links(protocol: Protocol, devices: Iterable[Device]) -> dict[Hashable, Plan]
 
     ConfigurationErrors with all that is wrong in any device.
     """
-    ours = [device for device in devices if device.protocol == protocol.name]
+    ours = [device for device in devices if device.protocol in protocol.names]
     by_id = {device.id: device for device in ours}
     points: dict[Hashable, list[Any]] = {}
     for point in points_of(protocol.mapper, ours):

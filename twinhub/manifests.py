@@ -103,9 +103,9 @@ def device_in(path: Path, wanted: str) -> Device:
 def mapper_errors(devices: Collection[Device]) -> list[ConfigurationError]:
     """What a mapper finds only when it looks at a device as a whole."""
     errors: list[ConfigurationError] = []
-    for name in {device.protocol for device in devices} & PROTOCOLS.keys():
+    for protocol in {PROTOCOLS[device.protocol] for device in devices if device.protocol in PROTOCOLS}:
         try:
-            links(PROTOCOLS[name], devices)
+            links(protocol, devices)
         except ConfigurationErrors as found:
             errors.extend(found.errors)
     return errors

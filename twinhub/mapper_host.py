@@ -11,7 +11,7 @@ from device_models import Device
 from eventbus.connect import transport
 from eventbus.device_side import DeviceSide
 from eventbus.transport import Session
-from mappers.protocols import PROTOCOLS, BrokenMapper
+from mappers.protocols import PROTOCOLS, BrokenMapper, Protocol
 from mappers.runner import Changes, MapperRunner
 
 __all__ = ["MapperHost"]
@@ -25,7 +25,7 @@ class MapperHost:
     def __init__(self, session_of: Callable[[str], Session], protocols: Sequence[str] = tuple(PROTOCOLS)) -> None:
         """`session_of(protocol)`: how its mapper connects. Devices of other `protocols` are left to others."""
         self._session_of = session_of
-        self._protocols = protocols
+        self._protocols = tuple(dict.fromkeys(PROTOCOLS[name] for name in protocols))
         self._runners: dict[str, MapperRunner] = {}
         self._stack = AsyncExitStack()
 
@@ -39,12 +39,13 @@ class MapperHost:
         """Serve these devices from now on; links whose devices are as before are not touched."""
         for name, runner in self._runners.items():
             _tell(name, await runner.apply(devices))
-        for name in self._protocols:
-            if name not in self._runners and any(device.protocol == name for device in devices):
-                await self._start(name, devices)
+        for protocol in self._protocols:
+            needed = any(device.protocol in protocol.names for device in devices)
+            if needed and protocol.name not in self._runners:
+                await self._start(protocol, devices)
 
-    async def _start(self, name: str, devices: Sequence[Device]) -> None:
-        protocol = PROTOCOLS[name]
+    async def _start(self, protocol: Protocol, devices: Sequence[Device]) -> None:
+        name = protocol.name
         try:
             protocol.mapper  # noqa: B018 - imports it
         except BrokenMapper as error:

@@ -67,20 +67,18 @@ CHECKS = {
 
 
 def subjects(protocols: Iterable[Protocol]) -> list[Subject]:
-    """Those that bring a rig. A mapper that goes by several names comes once."""
-    names: dict[str, list[str]] = {}
-    by_path: dict[str, Protocol] = {}
-    for protocol in protocols:
-        if find_spec(f"{protocol.package}.rig") is not None:
-            names.setdefault(protocol.path, []).append(protocol.name)
-            by_path.setdefault(protocol.path, protocol)
-    return [Subject(tuple(names[path]), protocol, protocol.part("rig").RIG) for path, protocol in by_path.items()]
+    """Those that bring a rig."""
+    return [
+        Subject(protocol.names, protocol, protocol.part("rig").RIG)
+        for protocol in protocols
+        if find_spec(f"{protocol.package}.rig") is not None
+    ]
 
 
 def built_in() -> list[Protocol]:
     """The protocols that come with this package."""
     ours = Mapper.__module__.partition(".")[0] + "."
-    return sorted((p for p in PROTOCOLS.values() if p.path.startswith(ours)), key=lambda protocol: protocol.name)
+    return sorted((p for p in set(PROTOCOLS.values()) if p.path.startswith(ours)), key=lambda protocol: protocol.name)
 
 
 def page(found: Sequence[Subject]) -> str:

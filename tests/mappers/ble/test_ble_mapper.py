@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from mappers.ble.simulator import COMPANY, SETPOINT, SETPOINT_SERVICE, Simulatio
 from mappers.configuration import points_of
 from mappers.mapper import CannotDiscover, LinkLost
 from mappers.protocols import PROTOCOLS
+from mappers.runner import links
 from mappers.testing.running import running
 
 TEMPERATURE = {"characteristicUUID": "2A6E"}
@@ -274,6 +276,14 @@ async def test_the_simulator_runs_by_itself() -> None:
     finally:
         simulator.terminate()
         await simulator.wait()
+
+
+def test_both_names_of_the_protocol_share_a_link() -> None:
+    ours = device(1, "hci0", prop("t", TEMPERATURE))
+    theirs = replace(_renamed(ours), name="twice")
+    for name in ("ble", "bluetooth"):
+        [plan] = links(PROTOCOLS[name], [ours, theirs]).values()
+        assert plan.devices == (ours, theirs)
 
 
 def _renamed(old: Device) -> Device:

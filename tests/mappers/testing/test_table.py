@@ -35,7 +35,7 @@ def test_what_the_page_says_of_a_protocol_is_tested(name: str) -> None:
 def test_all_protocols_of_devices_are_in_it() -> None:
     recordings = {"replay"}
     in_it = {name for subject in FOUND for name in subject.names}
-    assert in_it == {protocol.name for protocol in built_in()} - recordings
+    assert in_it == {name for protocol in built_in() for name in protocol.names} - recordings
 
 
 @pytest.mark.parametrize("subject", FOUND, ids=lambda subject: subject.names[0])
@@ -64,7 +64,7 @@ def test_what_a_protocol_cannot_becomes_a_note() -> None:
 
 def test_a_protocol_with_two_names_comes_once() -> None:
     path = "mappers.modbus.mapper:ModbusMapper"
-    [subject] = subjects([Protocol("modbus", path), Protocol("modbus-tcp", path)])
+    [subject] = subjects([Protocol("modbus", path, also=("modbus-tcp",))])
     assert subject.names == ("modbus", "modbus-tcp")
     assert "| [modbus, modbus-tcp](modbus.md) |" in page([subject])
 
