@@ -8,22 +8,19 @@ import os
 import shutil
 import subprocess
 import tarfile
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from bench.lab import Lab, LabError
 from edged.podman import PodmanRuntime
-from edged.podman.settings import service_environment
+from edged.podman.private import private_podman
 from edged.process.runtime import ProcessRuntime
-from edged.runtime import LABEL, ContainerPlan, FoundContainer, Runtime, SandboxPlan
+from edged.runtime import LABEL, ContainerPlan, FoundContainer, Runtime, RuntimeUnavailable, SandboxPlan
 
 NODE = "bench"
 COMMAND = ("/bin/sh", "-c", "trap 'exit 0' TERM; sleep 100000 & wait")
 IMAGE = "localhost/bench:1"
-LIMIT = 60.0
-"""Seconds for a command of podman's."""
 PATIENCE = 300.0
 """Seconds until a pod that does not come about is given up."""
 _POD = """\
@@ -128,7 +125,7 @@ async def pod_lab(name: str) -> AsyncIterator[PodLab]:
     """On `podman` or `process`. LabError: it is not there."""
     async with Lab() as lab, AsyncExitStack() as stack:
         if name == "podman":
-            socket = stack.enter_context(_podman(lab.folder / "engine"))
+            socket = await stack.enter_async_context(_podman(lab.folder / "engine"))
             runtime: Runtime = PodmanRuntime(socket, lab.folder / "engine")
         else:
             runtime = ProcessRuntime(lab.folder / "state" / "edged" / "process")
@@ -139,48 +136,24 @@ async def pod_lab(name: str) -> AsyncIterator[PodLab]:
         yield pods
 
 
-@contextmanager
-def _podman(folder: Path) -> Iterator[Path]:
+@asynccontextmanager
+async def _podman(folder: Path) -> AsyncIterator[Path]:
     """Its service, with the image in it, listens at this socket; nothing is left at the end."""
     if not shutil.which("podman") or not shutil.which("busybox"):
         raise LabError("podman or busybox is missing: apt-get install podman runc netavark catatonit busybox-static")
     folder.mkdir()
-    settings, socket = folder / "storage.conf", folder / "podman.sock"
-    driver = "overlay" if os.geteuid() == 0 else "vfs"
-    settings.write_text(f'[storage]\ndriver = "{driver}"\ngraphroot = "{folder}/root"\nrunroot = "{folder}/run"\n')
-    environment = {**service_environment(folder), "CONTAINERS_STORAGE_CONF": str(settings)}
-    service = ("podman", "--log-level=error", "system", "service", "--time=0", f"unix://{socket}")
-    try:
-        _call(environment, "import", "--quiet", str(_root(folder / "root.tar")), IMAGE)
-        with subprocess.Popen(service, env=environment, stderr=subprocess.DEVNULL) as running:
-            os.environ["CONTAINER_HOST"] = f"unix://{socket}"  # where the hub finds it
-            try:
-                _await(socket)
-                yield socket
-            finally:
-                del os.environ["CONTAINER_HOST"]
-                running.terminate()
-    finally:
-        with suppress(LabError):
-            _call(environment, "pod", "rm", "--all", "--force", "--time=0")
-        mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-        for mount in reversed([one for one in mounts if one.startswith(f"{folder}/")]):
-            subprocess.run(["umount", "--lazy", mount], check=False)
-
-
-def _call(environment: dict[str, str], *words: str) -> None:
-    command = ("podman", *words)
-    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=LIMIT)
-    if done.returncode:
-        raise LabError(f"podman {words[0]}: {done.stderr.strip()[-300:]}")
-
-
-def _await(socket: Path) -> None:
-    end = time.monotonic() + LIMIT
-    while not socket.exists():
-        if time.monotonic() > end:
-            raise LabError("podman's service does not start")
-        time.sleep(0.02)
+    with private_podman(folder) as podman:
+        try:
+            podman.call("import", "--quiet", str(_root(folder / "root.tar")), IMAGE)
+            os.environ["CONTAINER_HOST"] = await podman.serve()  # where the hub finds it
+        except subprocess.CalledProcessError as error:
+            raise LabError(f"podman cannot be used here: {error.stderr.strip()[-300:]}") from None
+        except RuntimeUnavailable as error:
+            raise LabError(str(error)) from None
+        try:
+            yield podman.socket
+        finally:
+            del os.environ["CONTAINER_HOST"]
 
 
 def _root(path: Path) -> Path:
