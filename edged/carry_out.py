@@ -11,6 +11,7 @@ from edged.actions import Action, RemoveContainers, RemoveSandboxes, Run, RunSan
 from edged.engine import Engine
 from edged.events import Happening
 from edged.hooks import end
+from edged.last_words import place
 from edged.memory import Stage
 from edged.runtime import NoSuchThing, RuntimeRefused
 from edged.wanted import CannotPlan
@@ -109,6 +110,7 @@ class CarryingOut:
         plan = action.wish.attempt(action.restarts, action.ending)
         try:
             await asyncio.to_thread(_place_log, Path(plan.log_path), action.restarts)
+            await asyncio.to_thread(place, plan)
             id_ = await self._runtime.create(action.sandbox, plan)
         except RuntimeRefused as error:
             raise self._failed("create", error, "CreateContainerError") from None
@@ -152,9 +154,9 @@ class CarryingOut:
 
 
 def _place_log(log: Path, restarts: int) -> None:
-    """Its directory, in which no logs are left but those of the attempt before."""
+    """Its directory, in which nothing is left but what is of the attempt before."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    for old in log.parent.glob("*.log*"):
+    for old in log.parent.iterdir():
         number = old.name.partition(".")[0]
         if number.isdecimal() and int(number) < restarts - 1:
             old.unlink(missing_ok=True)

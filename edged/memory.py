@@ -23,6 +23,7 @@ __all__ = [
     "Stage",
     "crashes",
     "done",
+    "heard",
     "note",
     "probed",
     "pulls",
@@ -72,6 +73,8 @@ class Memory(NamedTuple):
     """By the container's name, or the kind of action."""
     health: Mapping[str, Health] = {}
     """By the container's id."""
+    words: Mapping[str, str] = {}
+    """What containers said at their end, by their ids."""
     status: PodStatus | None = None
     """What was reported last."""
 
@@ -106,6 +109,7 @@ def note(memory: Memory, plan: PodPlan, sight: Sight, now: float) -> Memory:
         ended=ended,
         failures=_open(memory, plan, last),
         health={id_: one for id_, one in memory.health.items() if id_ in ids},
+        words={id_: text for id_, text in memory.words.items() if id_ in ids},
     )
 
 
@@ -154,6 +158,11 @@ def refused(memory: Memory, key: str, failure: Failure) -> Memory:
 def done(memory: Memory, key: str) -> Memory:
     """What may have been refused before went well."""
     return _forget(memory, key, key)
+
+
+def heard(memory: Memory, words: Mapping[str, str]) -> Memory:
+    """Containers that have ended said this at last, by their ids."""
+    return memory._replace(words={**memory.words, **words})
 
 
 def without_pulls(memory: Memory) -> Memory:

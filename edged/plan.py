@@ -132,6 +132,7 @@ class _Plan:
             capabilities=_capabilities(own.capabilities),
             tty=container.tty,
             stdin=container.stdin,
+            message_path=container.termination_message_path,
         )
 
 

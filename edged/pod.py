@@ -242,9 +242,8 @@ class Container(_Form, frozen=True):
     security_context: SecurityContext = SecurityContext()
     stdin: bool = False
     tty: bool = False
-    # what tools write, and what has no other meaning here
-    termination_message_path: Literal["/dev/termination-log"] = "/dev/termination-log"
-    termination_message_policy: Literal["File"] = "File"
+    termination_message_path: AbsolutePath = "/dev/termination-log"
+    termination_message_policy: Literal["File", "FallbackToLogsOnError"] = "File"
 
 
 class KeyToPath(_Form, frozen=True):

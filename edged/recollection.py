@@ -233,7 +233,7 @@ def _text(line: _Line) -> bytes:
 def _lasting(memory: Memory) -> Memory:
     """Without what the next edged finds out itself, and with no more labels than say which container it was."""
     last = {name: one._replace(labels=_few(one)) for name, one in memory.last.items()}
-    return memory._replace(last=last, health={}, status=None)
+    return memory._replace(last=last, health={}, words={}, status=None)
 
 
 def _few(container: FoundContainer) -> dict[str, str]:

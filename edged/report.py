@@ -185,11 +185,11 @@ def _states(
     """What it is now, and what it was before."""
     name = container.name
     previous = outlook.view.previous(name)
-    before = ContainerState(terminated=_terminated(previous)) if previous else ContainerState()
+    before = ContainerState(terminated=_terminated(previous, outlook.memory)) if previous else ContainerState()
     if record and record.state == "running":
         return ContainerState(running=Running(stamp(record.started))), before
     if record and record.state == "exited":
-        ended = ContainerState(terminated=_terminated(record))
+        ended = ContainerState(terminated=_terminated(record, outlook.memory))
         waiting = _pause(container, outlook, moment)
         return (ContainerState(waiting=waiting), ended) if waiting else (ended, before)
     if record and outlook.lost(record, name):
@@ -199,11 +199,12 @@ def _states(
     return ContainerState(waiting=waiting), before
 
 
-def _terminated(record: FoundContainer) -> Terminated:
+def _terminated(record: FoundContainer, memory: Memory) -> Terminated:
     code = 137 if record.exit_code is None else record.exit_code
     return Terminated(
         exit_code=code,
         reason=record.reason or ("Completed" if code == 0 else "Error"),
+        message=memory.words.get(record.id, ""),
         started_at=stamp(record.started),
         finished_at=stamp(record.finished),
     )

@@ -112,6 +112,16 @@ class ContainerPlan(Struct, frozen=True, kw_only=True):
     capabilities: Capabilities = Capabilities()
     tty: bool = False
     stdin: bool = False
+    message_path: str = "/dev/termination-log"
+    """In the container: what it writes there is read when it has ended."""
+    message_file: str = ""
+    """The file of the node for it; empty: there is none."""
+
+    @property
+    def message_mount(self) -> tuple[Mount, ...]:
+        """The one for its last words, where nothing else is mounted there."""
+        taken = any(one.target == self.message_path for one in (*self.mounts, *self.devices))
+        return (Mount(self.message_file, self.message_path),) if self.message_file and not taken else ()
 
     def __repr__(self) -> str:
         return f"ContainerPlan({self.name!r}, {self.image!r})"

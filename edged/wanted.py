@@ -47,12 +47,14 @@ class ContainerWish(NamedTuple):
     """The label `LABEL.spec`: a container with another one is made anew."""
 
     def attempt(self, restarts: int, ending: str) -> ContainerPlan:
-        """The plan of the container after so many others: its own name, labels and log file `<restarts>.log`."""
+        """The plan of the container after so many others: its own name, labels, log file `<restarts>.log` and the
+        file `<restarts>.message` for its last words."""
         return replace(
             self.plan,
             name=f"{self.plan.name}-{restarts}",
             labels={**self.plan.labels, LABEL.restarts: str(restarts), LABEL.ending: ending},
             log_path=str(Path(self.plan.log_path).with_name(f"{restarts}.log")),
+            message_file=str(Path(self.plan.log_path).with_name(f"{restarts}.message")),
         )
 
 

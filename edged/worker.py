@@ -16,7 +16,8 @@ from edged.carry_out import CarryingOut, Refusal
 from edged.engine import Engine
 from edged.events import Happening, backoffs_begun
 from edged.images import Abandoned
-from edged.memory import Failure, Health, crashes, done, probed, pulls, refused, started, without_pulls
+from edged.last_words import last_words
+from edged.memory import Failure, Health, crashes, done, heard, probed, pulls, refused, started, without_pulls
 from edged.probing import Probing
 from edged.recollection import Recollection
 from edged.reconcile import decide
@@ -129,6 +130,7 @@ class Worker:
         self._news.clear()
         self._rewished.clear()
         sight = self._engine.of(self.id)
+        await self._listen(sight)
         decision = decide(self.wanted, sight, self._memory, self._engine.moment())
         self._memory = decision.memory
         if decision.status:
@@ -144,6 +146,18 @@ class Worker:
             await self._act(decision.action, _address(sight))
             await self._engine.look()
         return False
+
+    async def _listen(self, sight: Sight) -> None:
+        """What containers said at their end is read once."""
+        if not isinstance(self.wanted, PodPlan):
+            return
+        wishes = {one.container.name: one for one in (*self.wanted.init, *self.wanted.containers)}
+        for one in {found.id: found for found in (*self._memory.last.values(), *sight.containers)}.values():
+            wish = wishes.get(name_of(one))
+            if wish and one.state == "exited" and one.id not in self._memory.words:
+                plan = wish.attempt(attempt_of(one.labels), "")
+                words = await asyncio.to_thread(last_words, wish.container, plan, one)
+                self._memory = heard(self._memory, {one.id: words})
 
     def _greet(self, sight: Sight) -> None:
         """Once in the pod's life."""

@@ -80,7 +80,7 @@ def container_config(plan: ContainerPlan, namespaces: cri.NamespaceOption, log_d
         args=plan.args,
         working_dir=plan.working_dir,
         envs=[cri.KeyValue(key=name, value=value) for name, value in plan.env.items()],
-        mounts=[_mount(mount) for mount in plan.mounts],
+        mounts=[_mount(mount) for mount in (*plan.mounts, *plan.message_mount)],
         devices=[_device(device) for device in plan.devices],
         labels=_short(plan.labels),
         annotations={_LONG + name: value for name, value in plan.labels.items() if name not in _short(plan.labels)},

@@ -35,7 +35,7 @@ def container_spec(pod: str, plan: ContainerPlan) -> dict[str, Any]:
         "image": plan.image,
         "env": dict(plan.env),
         "labels": dict(plan.labels),
-        "mounts": [_mount(mount) for mount in plan.mounts],
+        "mounts": [_mount(mount) for mount in (*plan.mounts, *plan.message_mount)],
         "log_configuration": {"driver": "k8s-file", "path": plan.log_path, "size": LOG_LIMIT},
         "resource_limits": _limits(plan),
         "restart_policy": "no",

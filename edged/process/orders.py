@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from edged.process.images import Stored
 from edged.process.program import Program
 from edged.process.rights import Rights
-from edged.runtime import ContainerPlan, PublishedPort, RuntimeRefused
+from edged.runtime import ContainerPlan, Mount, PublishedPort, RuntimeRefused
 
 __all__ = ["check", "check_ports", "order"]
 
@@ -92,7 +93,7 @@ def order(
         room=room,
         root=image.root,
         rights=rights,
-        mounts=[(one.source, one.target, one.read_only) for one in (*plan.mounts, *plan.devices)],
+        mounts=[(one.source, one.target, one.read_only) for one in _mounts(plan, image, rights)],
         hostname=hostname,
         read_only=plan.read_only_root,
         all_devices=plan.privileged,
@@ -103,6 +104,14 @@ def order(
         data_limit=0 if groups else plan.memory or 0,
         cgroups=groups,
     )
+
+
+def _mounts(plan: ContainerPlan, image: Stored, rights: Rights) -> list[Mount]:
+    """That for its last words is left out where it would have to be made on the node itself."""
+    mine = plan.message_mount if rights else ()
+    on_node = not image.root or (plan.privileged and plan.message_path.startswith("/dev/"))
+    there = [one for one in mine if not on_node or Path(one.target).exists()]
+    return [*plan.mounts, *plan.devices, *there]
 
 
 def _refused(plan: ContainerPlan, message: str) -> RuntimeRefused:

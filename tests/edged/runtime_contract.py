@@ -15,6 +15,7 @@ import busybox_image
 import pytest
 from msgspec.structs import replace
 
+from edged.last_words import place
 from edged.runtime import (
     LABEL,
     MOST_OUTPUT,
@@ -433,6 +434,17 @@ class RuntimeContract:
         self.needs("mounts")
         with pytest.raises(RuntimeRefused):
             await bench.start(bench.plan(FOREVER, mounts=(Mount(str(bench.directory / "absent"), "/data"),)))
+
+    @pytest.mark.parametrize("path", ["/dev/termination-log", "/var/last/words"])
+    @pytest.mark.parametrize("user", [None, 1234])
+    async def test_last_words(self, bench: Bench, path: str, user: int | None) -> None:
+        """The file at its message path is one of the node, for any user to write."""
+        file = bench.directory / "words"
+        plan = bench.plan(f"echo oh dear > {path}; exit 3", message_path=path, message_file=str(file), user=user)
+        place(plan)
+        one = await bench.exited(await bench.start(plan))
+        assert one.exit_code == 3
+        assert file.read_text() == "oh dear\n"
 
     async def test_user_and_group(self, bench: Bench) -> None:
         self.needs("user")

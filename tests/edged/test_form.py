@@ -28,7 +28,7 @@ WRONG = [
     (pod_with(", lifecycle: {postStart: {exec: {command: [a]}}}"), "lifecycle.postStart: this field of Kubernetes"),
     (pod_with(", securityContext: {seccompProfile: {type: Unconfined}}"), "seccompProfile: this field of Kubernetes"),
     (pod_with(", securityContext: {seLinuxOptions: {level: s0}}"), "seLinuxOptions.level: this key is not known"),
-    (pod_with(", terminationMessagePath: /x"), "terminationMessagePath"),
+    (pod_with(", terminationMessagePath: x"), "terminationMessagePath"),
     (pod_with("", "  restartPolicy: always"), "did you mean Always?"),
 ]
 
