@@ -26,8 +26,8 @@ from typing import Any, Self
 import uvloop
 
 from bench.processes import Cost, Meter, parse_pids
-from device_models import Device
 from device_models.load_objects import load_objects
+from edgehub.declarations import Apply
 from edgehub.edge_hub import EdgeHub
 from edgehub.identity import Identity
 from edgehub.settings import LinkSettings
@@ -155,7 +155,7 @@ class Source:
 
     @asynccontextmanager
     async def _link(self) -> AsyncIterator[None]:
-        async def declare(_: Sequence[Device]) -> None:
+        async def apply(_: Sequence[object]) -> None:
             """The cloud declares nothing here."""
 
         link = EdgeHub(
@@ -164,7 +164,7 @@ class Source:
             keeper=self._keeper,
             hub_side=self._hub_side,
             catalogue=self._catalogue,
-            declare=declare,
+            apply=Apply(apply, apply),
             protocols=self._protocols,
             settings=LinkSettings(),
         )

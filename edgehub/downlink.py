@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import msgspec
 
 from edgehub.bad_content import BadContent
-from edgehub.cloud_objects import DEVICE, MODEL, CloudObjects
+from edgehub.cloud_devices import DEVICE, MODEL, CloudDevices
+from edgehub.cloud_pods import CONFIG_MAP, POD, SECRET, CloudPods, twin_of
 from edgehub.pending_wishes import PendingWishes
 from eventbus.hub_side import HubSide
 from link import contents
@@ -25,9 +26,9 @@ logger = logging.getLogger("edgehub")
 Done = asyncio.Future[None]
 """Ends when a message is durable, or with the storage error that prevents it."""
 
-_OBJECTS = {Kind.DEVICE: DEVICE, Kind.MODEL: MODEL}
-_NOT_OURS = frozenset({"pod", "podlist", "configmap", "secret", "node", "serviceaccounttoken", "membership", "rule",
-                       "ruleendpoint", "lease"})  # fmt: skip
+_DEVICES = {Kind.DEVICE: DEVICE, Kind.MODEL: MODEL}
+_PODS = {Kind.POD: POD, Kind.CONFIG_MAP: CONFIG_MAP, Kind.SECRET: SECRET}
+_NOT_OURS = frozenset({"podlist", "node", "serviceaccounttoken", "membership", "rule", "ruleendpoint", "lease"})
 """What KubeEdge sends to every node; nothing here has a use for it. (Membership follows from the devices.)"""
 REMEMBERED_KINDS = 100
 
@@ -35,8 +36,9 @@ REMEMBERED_KINDS = 100
 class Downlink:
     """Shared by all connections of the hub channel; messages are taken one after the other."""
 
-    def __init__(self, objects: CloudObjects, wishes: PendingWishes, hub_side: HubSide) -> None:
-        self._objects = objects
+    def __init__(self, devices: CloudDevices, pods: CloudPods, wishes: PendingWishes, hub_side: HubSide) -> None:
+        self._devices = devices
+        self._pods = pods
         self._wishes = wishes
         self._hub_side = hub_side
         self._unknown: set[str] = set()
@@ -48,8 +50,12 @@ class Downlink:
         the disk fails: the message must come again."""
         resource = parse(message.route.resource)
         try:
-            if resource.kind in _OBJECTS:
-                await self._take_object(_OBJECTS[resource.kind], resource, message)
+            if kind := _DEVICES.get(resource.kind):
+                await _take_object(self._devices, kind, resource, message)
+                await self._forget_wishes(resource, message)
+            elif kind := _PODS.get(resource.kind):
+                await _take_object(self._pods, kind, resource, message)
+                await self._forget_wishes(resource, message)
             elif resource.kind is Kind.CLOUD_UPDATED:
                 return await self._take_wishes(resource.id, message)
             else:
@@ -61,22 +67,22 @@ class Downlink:
 
     async def carry_out(self) -> None:
         """The wishes that waited for devices which are served now. Raises `StoreError`."""
-        for device_id, wishes in self._wishes.of(self._hub_side.serves).items():
+        for device_id, wishes in self._wishes.of(self._serves).items():
             await self._wish(device_id, wishes)
             await self._wishes.forget(device_id)
 
-    async def _take_object(self, kind: str, resource: Resource, message: Message) -> None:
-        if message.route.operation == "delete":
-            gone = decode_content(message) if not isinstance(message.content, msgspec.UnsetType) else {}
-            await self._objects.delete(kind, resource.namespace, resource.name, gone)
-            if kind == DEVICE:
-                await self._wishes.forget(resource.id)
-        else:
-            await self._objects.put(kind, resource.namespace, resource.name, decode_content(message))
+    def _serves(self, device_id: str) -> bool:
+        """Under this name, and not about to give way to another one."""
+        anew = self._devices.begins_anew(device_id) or self._pods.begins_anew(device_id)
+        return self._hub_side.serves(device_id) and not anew
+
+    async def _forget_wishes(self, resource: Resource, message: Message) -> None:
+        if message.route.operation == "delete" and resource.kind in (Kind.DEVICE, Kind.POD):
+            await self._wishes.forget(resource.id if resource.kind is Kind.DEVICE else twin_of(resource.id))
 
     async def _take_wishes(self, device_id: str, message: Message) -> Done | None:
         wishes = contents.twins(message)
-        if self._hub_side.serves(device_id) and not self._objects.begins_anew(device_id):
+        if self._serves(device_id):
             return self._wish(device_id, wishes)
         await self._wishes.put(device_id, wishes)
         return None
@@ -103,3 +109,11 @@ class Downlink:
             return
         self._unknown.add(kind)
         logger.info("the cloud sends %.100s (%.100s), for which there is no use here", kind, message.route.source)
+
+
+async def _take_object(objects: CloudDevices | CloudPods, kind: str, resource: Resource, message: Message) -> None:
+    if message.route.operation == "delete":
+        gone = decode_content(message) if not isinstance(message.content, msgspec.UnsetType) else {}
+        await objects.delete(kind, resource.namespace, resource.name, gone)
+    else:
+        await objects.put(kind, resource.namespace, resource.name, decode_content(message))

@@ -7,26 +7,22 @@ in the catalogue or the journal before it is acknowledged. With the cloud away e
 from __future__ import annotations
 
 import asyncio
-import logging
-import sqlite3
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
 from device_models import Device, ProtocolSchema
-from edgehub.bad_content import BadContent
 from edgehub.bus_session import BusSession, Retold
 from edgehub.channel import Channel, Closed, Serve
-from edgehub.cloud_objects import CloudObjects
 from edgehub.connection import Connection, Unreachable, open_connection
 from edgehub.contact import OUT_OF_CONTACT, Contact
 from edgehub.counts import Counts
-from edgehub.downlink import Downlink
+from edgehub.declarations import Apply, Declarations
 from edgehub.hub_session import HubSession, Shared
 from edgehub.identity import Identity, NoIdentity
+from edgehub.kept_objects import Object
 from edgehub.local_declarations import LocalDeclarations
 from edgehub.log_lines import LogLines
-from edgehub.pending_wishes import PendingWishes
 from edgehub.plain_reports import PlainSeen
 from edgehub.rotation import keep_renewed
 from edgehub.settings import LinkSettings
@@ -41,11 +37,9 @@ from link.pace import Pace
 from link.window import LEAST
 from twin.journal import Journal
 from twin.keeper import Keeper
-from twin.store import Store, StoreError
+from twin.store import Store
 
 __all__ = ["EdgeHub"]
-
-logger = logging.getLogger("edgehub")
 
 PACE_SECONDS = 0.1
 """What may leave in so many seconds may leave at once."""
@@ -62,22 +56,18 @@ class EdgeHub:
         keeper: Keeper,
         hub_side: HubSide,
         catalogue: Store,
-        declare: Callable[[Sequence[Device]], Awaitable[None]],
+        apply: Apply,
         protocols: Mapping[str, ProtocolSchema],
         settings: LinkSettings | None = None,
     ) -> None:
-        """`declare`: called whenever the cloud's devices changed, with all of them but those that are declared here
-        as well; they are served when it returns."""
+        """`apply`: called whenever what the cloud declares has changed."""
         self._identity = identity
         self._journal = journal
         self._keeper = keeper
-        self._declare = declare
         self._settings = settings or LinkSettings()
         self._counts = Counts()
         self._pace = Pace(self._settings.drain_rate, self._settings.drain_rate * PACE_SECONDS)
-        self._objects = CloudObjects(catalogue, protocols, self._apply)
-        self._wishes = PendingWishes(catalogue)
-        self._downlink = Downlink(self._objects, self._wishes, hub_side)
+        self._declarations = Declarations(catalogue, hub_side, protocols, apply, self._tell_again)
         self._local = LocalDeclarations()
         self._seen = PlainSeen()
         self._retold = Retold()
@@ -98,8 +88,11 @@ class EdgeHub:
         now; `served`: all that were served last. Raises `StoreError`."""
         if documents is not None:
             self._local.set(documents)
-        await self._wishes.recall()
-        return await self._objects.recall(documents or {}, served)
+        return await self._declarations.recall(documents or {}, served)
+
+    async def recall_pods(self) -> list[Object]:
+        """The Pods, ConfigMaps and Secrets of the cloud, as far as they are known here. Raises `StoreError`."""
+        return await self._declarations.pods.recall()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -115,7 +108,7 @@ class EdgeHub:
     def local(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
         """What is declared here from now on: v1beta1 objects by `<Kind>/<namespace>/<name>`."""
         self._local.set(documents)
-        self._objects.local(documents)
+        self._declarations.devices.local(documents)
 
     def statistics(self) -> LinkStatistics:
         """May be called from any thread."""
@@ -127,12 +120,12 @@ class EdgeHub:
             outbox_depth=self._journal.outbox_depth,
             outbox_age=self._journal.oldest_change_age(self.confirmed),
             folded=self._journal.folded,
-            refused=self._downlink.refused,
+            refused=self._declarations.downlink.refused,
             log_lines_waiting=len(self._lines),
             log_lines_dropped=self._lines.dropped,
-            objects=len(self._objects),
-            pending_wishes=len(self._wishes),
-            conditions=dict(self._objects.conditions),
+            objects=len(self._declarations.devices) + len(self._declarations.pods),
+            pending_wishes=self._declarations.pending_wishes,
+            conditions=dict(self._declarations.devices.conditions),
             not_after=self._identity.not_after,
             counts=self._counts,
         )
@@ -148,9 +141,8 @@ class EdgeHub:
         return self._bus_session.window if self._bus_session else LEAST
 
     async def _run(self) -> None:
-        await self._carry_out()
         link = self._keep_link() if self._contact is None else self._keep_while_in(self._contact)
-        await together(link=link, declarations=self._objects.apply_changes())
+        await together(link=link, declarations=self._declarations.run())
 
     async def _keep_while_in(self, contact: Contact) -> None:
         while True:
@@ -175,19 +167,10 @@ class EdgeHub:
         for channel in self._channels:
             channel.renew()
 
-    async def _apply(self, devices: Sequence[Device], sent: Collection[str]) -> None:
-        """Of a device that our cloud has just sent, it is told all there is: it may have moved away and back, and
-        what did not change meanwhile would never be said again."""
-        await self._declare(devices)
-        if not self._hub.state.plain:  # as it was last: the link may have gone since the object came
-            self._keeper.report_all(sent)
-        await self._carry_out()
-
-    async def _carry_out(self) -> None:
-        try:
-            await self._downlink.carry_out()
-        except (StoreError, sqlite3.Error, BadContent) as error:
-            logger.error("wishes of the cloud that waited for their devices wait on: %s", error)
+    def _tell_again(self, device_ids: Collection[str]) -> None:
+        """To our own cloud, as the link was last: it may have gone since."""
+        if device_ids and not self._hub.state.plain:
+            self._keeper.report_all(device_ids)
 
     def _channel(
         self, name: handshake.Channel, serve: Serve, gate: Callable[[], Awaitable[None]] | None = None
@@ -205,7 +188,7 @@ class EdgeHub:
         shared = Shared(
             self._identity.node,
             self._journal,
-            self._downlink,
+            self._declarations.downlink,
             self._local,
             self,
             self._seen,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edgehub.cloud_objects import DEVICE, MODEL
+from edgehub.cloud_devices import DEVICE, MODEL
 from edgehub.connection import Connection
 from edgehub.reports import FRAME_TARGET
 from link.limits import BATCH_MESSAGES

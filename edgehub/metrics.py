@@ -36,7 +36,7 @@ class LinkCollector(Collector):
         yield _gauge("in_contact", "Whether the link may be used: 0 = out of contact", now.in_contact)
         yield _gauge("outbox_depth", "Changes that the cloud has not confirmed", now.outbox_depth)
         yield _gauge("outbox_age_seconds", "Age of the oldest of them", now.outbox_age)
-        yield _gauge("cloud_objects", "Devices and models that the cloud declared", now.objects)
+        yield _gauge("cloud_objects", "Objects that the cloud declared", now.objects)
         yield _gauge("cloud_objects_not_served", "Devices of the cloud that cannot be served", len(now.conditions))
         yield _gauge("pending_wishes", "Devices not served yet that have a wish", now.pending_wishes)
         yield _gauge("log_lines_waiting", "Log lines not sent yet", now.log_lines_waiting)

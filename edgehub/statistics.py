@@ -29,7 +29,7 @@ class LinkStatistics(NamedTuple):
     log_lines_waiting: int
     log_lines_dropped: int
     objects: int
-    """Devices and models that the cloud declared."""
+    """Devices, models, Pods, ConfigMaps and Secrets that the cloud declared."""
     pending_wishes: int
     """Devices not served yet for which the cloud wishes something."""
     conditions: Mapping[str, str]

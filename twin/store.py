@@ -44,8 +44,8 @@ __all__ = [
 
 MAX_KEY = 512
 """Characters of a key."""
-MAX_VALUE = 1 << 20
-"""Bytes of a value, as compact JSON in UTF-8."""
+MAX_VALUE = 2 << 20
+"""Bytes of a value, as compact JSON in UTF-8: a Secret of 1 MiB fits, which is written in base64."""
 MAX_DEPTH = 64
 """Objects and lists inside one another, the value itself included."""
 

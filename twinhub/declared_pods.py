@@ -3,10 +3,8 @@ with the last good ones."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,69 +12,54 @@ import msgspec
 from edged.declared import DeclaredPods
 from edged.pod import Pod
 from edged.sources import ConfigMap, Secret
-from twin import durable_file
 from twin.store import Entry, Store
 
 __all__ = ["PodCatalogue"]
 
 logger = logging.getLogger("twinhub")
 
-_KINDS: Mapping[str, type[Any]] = {"Pod": Pod, "ConfigMap": ConfigMap}
-_SECRETS = "secrets.json"
+_KINDS: Mapping[str, type[Any]] = {"Pod": Pod, "ConfigMap": ConfigMap, "Secret": Secret}
 
 
 class PodCatalogue:
-    """What was applied last, in memory and in the catalogue; secrets in a file of their own, which only its owner may
-    read."""
+    """What was applied last, in memory and in the catalogue."""
 
-    def __init__(self, catalogue: Store, state: Path) -> None:
-        """`state`: the directory for the secrets."""
+    def __init__(self, catalogue: Store, prefix: str = "") -> None:
+        """Entries stand under `<prefix><Kind>/<namespace>/<name>`."""
         self._catalogue = catalogue
-        self._file = state / _SECRETS
+        self._prefix = prefix
         self._known: dict[str, Any] = {}
-        self._secrets: Mapping[str, Secret] = {}
 
     async def recall(self) -> DeclaredPods:
         """The pods the catalogue knows, and what they refer to; an entry that this version cannot read is logged and
         left out."""
-        entries = [entry for kind in _KINDS for entry in await self._catalogue.list(f"{kind}/")]
-        decoded = {entry.key: _decode(entry) for entry in entries}
-        self._known = {key: thing for key, thing in decoded.items() if thing is not None}
-        self._secrets = self._read_secrets()
-        return DeclaredPods(_below("Pod/", self._known), _below("ConfigMap/", self._known), self._secrets)
+        for kind in _KINDS:
+            for entry in await self._catalogue.list(f"{self._prefix}{kind}/"):
+                if (thing := _decode(entry, _KINDS[kind])) is not None:
+                    self._known[entry.key.removeprefix(self._prefix)] = thing
+        pods, config_maps, secrets = (_below(f"{kind}/", self._known) for kind in _KINDS)
+        return DeclaredPods(pods, config_maps, secrets)
 
     async def remember(self, pods: DeclaredPods) -> None:
-        """These are applied now, and no others. Raises `StoreError` or `OSError`."""
-        if self._secrets != pods.secrets:
-            await asyncio.to_thread(durable_file.replace, self._file, msgspec.json.encode(pods.secrets), mode=0o600)
-            self._secrets = pods.secrets
-        now: dict[str, Any] = {f"Pod/{id_}": pod for id_, pod in pods.pods.items()}
-        now |= {f"ConfigMap/{id_}": config_map for id_, config_map in pods.config_maps.items()}
+        """These are applied now, and no others. Raises `StoreError`."""
+        kinds = zip(_KINDS, (pods.pods, pods.config_maps, pods.secrets), strict=True)
+        now = {f"{kind}/{id_}": thing for kind, things in kinds for id_, thing in things.items()}
         for key in self._known.keys() - now.keys():
-            await self._catalogue.delete(key)
+            await self._catalogue.delete(self._prefix + key)
             del self._known[key]
         for key, thing in now.items():
             if self._known.get(key) != thing:
-                await self._catalogue.put(key, {"is": msgspec.json.decode(msgspec.json.encode(thing))})
+                await self._catalogue.put(self._prefix + key, {"is": msgspec.json.decode(msgspec.json.encode(thing))})
                 self._known[key] = thing
-
-    def _read_secrets(self) -> dict[str, Secret]:
-        try:
-            return msgspec.json.decode(self._file.read_bytes(), type=dict[str, Secret])
-        except FileNotFoundError:
-            return {}
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):  # their words could hold what is secret
-            logger.warning("%s is not understood: the secrets of the last manifests are not known", self._file)
-            return {}
 
 
 def _below(prefix: str, things: Mapping[str, Any]) -> dict[str, Any]:
     return {key.removeprefix(prefix): thing for key, thing in things.items() if key.startswith(prefix)}
 
 
-def _decode(entry: Entry) -> Any:
+def _decode(entry: Entry, kind: type[Any]) -> Any:
     try:
-        return msgspec.convert(entry.value.get("is"), _KINDS[entry.key.partition("/")[0]])
+        return msgspec.convert(entry.value.get("is"), kind)
     except msgspec.ValidationError as error:
         logger.warning("the catalogue's entry %s is not understood and left out: %s", entry.key, error)
         return None

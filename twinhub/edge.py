@@ -9,17 +9,18 @@ import socket
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import msgspec
 from prometheus_client.registry import Collector
 
 from device_models import Device
 from edged import node_twin, pod_twin
-from edged.declared import DeclaredPods
 from edged.twin_documents import documents
+from edgehub import declarations
 from edgehub.edge_hub import EdgeHub
 from edgehub.identity import Identity
+from edgehub.kept_objects import Object
 from edgehub.metrics import LinkCollector
 from edgehub.settings import LinkSettings
 from eventbus.broker import PrivateBroker
@@ -32,11 +33,13 @@ from twin.keeper import Keeper
 from twin.rules import Rules
 from twin.store import Store, StoreError, open_store
 from twinhub.bus_session import BusSessions
+from twinhub.catalogue_file import READABLE_DEVICES, catalogue_file
 from twinhub.cloud_devices import beside
 from twinhub.declared import Declared
 from twinhub.manifests import Manifests, protocol_schemas
 from twinhub.mapper_host import MapperHost
 from twinhub.pod_host import PodHost
+from twinhub.pod_origins import PodOrigins
 from twinhub.settings import FILE, CloudSettings, Settings
 from twinhub.state_dir import announce
 from twinhub.text import plural
@@ -46,8 +49,6 @@ __all__ = ["Edge"]
 logger = logging.getLogger("twinhub")
 
 DERIVED = (pod_twin.PROTOCOL, node_twin.PROTOCOL)
-READABLE_DEVICES = 100
-"""Up to so many the catalogue is a text file by default: writing it costs time in proportion to what it holds."""
 
 
 class Edge:
@@ -65,8 +66,11 @@ class Edge:
         self._identity = identity
         self._stack = AsyncExitStack()
         self._applying = asyncio.Lock()
+        self._manifests = Manifests(())
         self._local: Sequence[Device] = ()
         self._cloud: Sequence[Device] = ()
+        self._derived: Sequence[Device] = ()
+        """The devices whose twins show pods."""
         self._link: EdgeHub | None = None
         self._journal: Journal
         self._catalogue: Store
@@ -76,27 +80,27 @@ class Edge:
         self._mappers: MapperHost
         self._sessions: BusSessions
         self._pod_host: PodHost
-        self._pods = DeclaredPods()
-        self._derived: Sequence[Device] = ()
-        """The devices whose twins show pods."""
-        self.known_pods = DeclaredPods()
-        """As `known`."""
-        self.known: Sequence[Device] = ()
-        """What an earlier run was told last."""
+        self._pods: PodOrigins
+        self.known: Manifests | None = None
+        """What was declared last, in an earlier run; None: nothing."""
 
     async def __aenter__(self) -> Self:
         settings, enter = self._settings, self._stack.enter_async_context
         path, age = self._state / "journal.db", settings.cloud.outbox_days * 86_400
         try:
             self._journal = await enter(Journal(path, outbox_limit=settings.outbox_limit, outbox_age=age))
-            self._catalogue = await enter(open_store(_catalogue(self._state, settings.store, self._count)))
+            self._catalogue = await enter(open_store(catalogue_file(self._state, settings.store, self._count)))
             self._declared = Declared(self._catalogue)
             known = await self._declared.recall()
             rules = Rules(strict=settings.strict, value_bytes=settings.max_value_bytes)
             self._keeper = Keeper(self._journal, rules)
-            self._pod_host = self._make_pod_host(rules)
-            self.known_pods = await self._pod_host.recall()
-            self.known = [device for device in known if device.protocol not in DERIVED]
+            node = settings.node or socket.gethostname()
+            self._pods = PodOrigins(self._catalogue, node)
+            known_pods = await self._pods.recall()
+            self._pod_host = PodHost(settings.pods, node, self._state, self._catalogue, self._keeper, rules)
+            await self._pod_host.recall(self._pods.ran)
+            own = tuple(device for device in known if device.protocol not in DERIVED)
+            self.known = Manifests(own, pods=known_pods) if known or known_pods.pods else None
         except BaseException:
             await self._stack.aclose()
             raise
@@ -116,10 +120,12 @@ class Edge:
         bus = transport(sessions.hub())
         empty_id = self._settings.answer_on_empty_id
         self._hub = HubSide(bus, self._keeper, self._journal, sessions.node, answer_on_empty_id=empty_id)
-        self._take(manifests)
         if self._identity:
             self._link = self._edge_hub(self._identity)
-            self._cloud = await self._link.recall(self._documents(manifests), self.known)
+            self._pods.from_cloud(await self._link.recall_pods())
+        self._take(manifests)
+        if self._link:
+            self._cloud = await self._link.recall(self._documents(), self.known.devices if self.known else ())
             if manifests.documents is None:  # broken: what was served last stands in for them, the cloud's among it
                 theirs = {device.id for device in self._cloud}
                 self._local = [device for device in manifests.devices if device.id not in theirs]
@@ -134,46 +140,60 @@ class Edge:
         logger.info("%s serves %s on %s", sessions.node, plural(len(devices), "device"), sessions.url)
         await self._wish_and_remember(devices)
         await self._stack.enter_async_context(self._pod_host)
-        await self._pod_host.apply(self._pods, sessions)
+        await self._apply_pods()
         if self._link:
             await self._stack.enter_async_context(self._link)
 
     async def apply(self, manifests: Manifests) -> None:
         """From now on this is declared here, and nothing else; what did not change is not disturbed."""
-        self._take(manifests)
-        if self._link and (declared := self._documents(manifests)) is not None:
-            self._link.local(declared)
-        await self._apply()
-        await self._pod_host.apply(self._pods, self._sessions)
+        async with self._applying:
+            self._take(manifests)
+            self._tell_cloud()
+            await self._apply()
+
+    async def _apply_cloud_devices(self, devices: Sequence[Device]) -> None:
+        async with self._applying:
+            self._cloud = devices
+            await self._apply()
+
+    async def _apply_cloud_pods(self, objects: Sequence[Object]) -> None:
+        async with self._applying:
+            self._pods.from_cloud(objects)
+            self._derived = self._pod_host.devices(self._pods.declared)
+            self._tell_cloud()
+            await self._apply()
 
     def _take(self, manifests: Manifests) -> None:
-        self._local, self._pods = manifests.devices, manifests.pods
-        self._derived = self._pod_host.devices(manifests.pods)
+        self._manifests, self._local = manifests, manifests.devices
+        self._pods.from_folder(manifests.pods)
+        self._derived = self._pod_host.devices(self._pods.declared)
 
-    def _documents(self, manifests: Manifests) -> Mapping[str, Mapping[str, Any]] | None:
+    def _tell_cloud(self) -> None:
+        if self._link and (declared := self._documents()) is not None:
+            self._link.local(declared)
+
+    def _documents(self) -> Mapping[str, Mapping[str, Any]] | None:
         """What the cloud is told is declared here; None: not known."""
-        return None if manifests.documents is None else {**manifests.documents, **documents(self._derived)}
-
-    async def _apply_cloud(self, devices: Sequence[Device]) -> None:
-        self._cloud = devices
-        await self._apply()
+        if self._manifests.documents is None:
+            return None
+        of_cloud = frozenset(map(pod_twin.twin_id, self._pods.of_cloud))
+        return {**self._manifests.documents, **documents(self._derived, of_cloud)}
 
     async def _apply(self) -> None:
-        async with self._applying:
-            devices = self._devices()
-            self._hub.announce(self._keeper.declare(devices))
-            await self._mappers.apply(devices)
-            self._pod_host.devices_changed()
-            await self._wish_and_remember(devices)
+        devices = self._devices()
+        self._hub.announce(self._keeper.declare(devices))
+        await self._mappers.apply(devices)
+        await self._wish_and_remember(devices)
+        await self._apply_pods()
+
+    async def _apply_pods(self) -> None:
+        await self._pod_host.apply(self._pods.declared, self._sessions)
+        await self._pods.remember()
 
     def _devices(self) -> list[Device]:
         """All that are to be served; what is declared here goes before what the cloud declares."""
         here = [*self._local, *self._derived]
         return [*here, *beside(here, self._cloud)]
-
-    def _make_pod_host(self, rules: Rules) -> PodHost:
-        node = self._settings.node or socket.gethostname()
-        return PodHost(self._settings.pods, node, self._state, self._catalogue, self._keeper, rules)
 
     def _edge_hub(self, identity: Identity) -> EdgeHub:
         return EdgeHub(
@@ -182,7 +202,7 @@ class Edge:
             keeper=self._keeper,
             hub_side=self._hub,
             catalogue=self._catalogue,
-            declare=self._apply_cloud,
+            apply=declarations.Apply(self._apply_cloud_devices, self._apply_cloud_pods),
             protocols=protocol_schemas(),
             settings=_link_settings(self._settings.cloud),
         )
@@ -237,13 +257,3 @@ async def _way_out(port: int, url: str) -> str:
         return ""
     writer.close()
     return f". With --broker {url} it is used, if it is a broker; `broker: {{port: 18830}}` in {FILE} is another port"
-
-
-def _catalogue(state: Path, kind: Literal["tinydb", "sqlite"] | None, count: int) -> Path:
-    """The file of the catalogue, whose suffix names the backend. Where nothing is set, the one that is there; a new
-    one is readable text while it is small."""
-    readable, database = state / "catalogue.json", state / "catalogue.db"
-    if kind is None and (readable.exists() or database.exists()):
-        return database if database.exists() else readable
-    small = count <= READABLE_DEVICES if kind is None else kind == "tinydb"
-    return readable if small else database

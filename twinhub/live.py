@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from device_models import Device
-from edged.declared import DeclaredPods
 from twinhub.errors import CommandError
 from twinhub.folder_watch import FolderWatch, Signature
 from twinhub.manifests import Manifests, read_manifests
@@ -19,23 +17,21 @@ __all__ = ["follow", "good_start"]
 
 logger = logging.getLogger("twinhub")
 
-NO_PODS = DeclaredPods()
 DOUBT = 0.5
 """Seconds."""
 Apply = Callable[[Manifests], Awaitable[None]]
 
 
-def good_start(manifests: Manifests, known: Sequence[Device], known_pods: DeclaredPods = NO_PODS) -> Manifests:
-    """What to begin with: what is declared; where that is broken, what was `known` from an earlier run.
+def good_start(manifests: Manifests, last: Manifests | None) -> Manifests:
+    """What to begin with: what is declared; where that is broken, what was declared `last`, in an earlier run.
 
-    CommandError with all errors where nothing is known.
+    CommandError with all errors where there was none.
     """
     _tell(manifests)
     if not manifests.errors:
         return manifests
-    if not known and not known_pods.pods:
+    if last is None:
         raise CommandError("\n".join([*map(str, manifests.errors), "nothing to run; mend this first"]))
-    last = Manifests(tuple(known), pods=known_pods)
     logger.error("the manifests are broken: going on with what was declared last, %s", _count(last))
     return last
 

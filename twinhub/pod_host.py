@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
@@ -33,7 +33,6 @@ from twin.keeper import Keeper
 from twin.rules import Rules
 from twin.store import Store, StoreError
 from twinhub.bus_session import BusSessions
-from twinhub.declared_pods import PodCatalogue
 from twinhub.settings import PodSettings
 from twinhub.text import plural
 
@@ -58,12 +57,11 @@ class PodHost:
         self._directory = state / "edged"
         self._keeper = keeper
         self._strict, self._largest = rules.strict, rules.value_bytes
-        self._catalogue = PodCatalogue(catalogue, state)
         self._overrides = Overrides(catalogue)
         self._room = room_in(self._directory)
         self._facts = NodeFacts(node, address_of())
         self._in_use = self._directory.exists()
-        self._before: Mapping[str, Pod] = {}
+        self._before: Collection[str] = ()
         self._pods: Mapping[str, Pod] = {}
         self._sessions: BusSessions
         self._edged: Edged | None = None
@@ -71,12 +69,10 @@ class PodHost:
         self._retained: Retained
         self._stack = AsyncExitStack()
 
-    async def recall(self) -> DeclaredPods:
-        """The pods that were declared last. Raises `StoreError`."""
-        known = await self._catalogue.recall()
-        self._before = known.on(self._node)
+    async def recall(self, before: Collection[str]) -> None:
+        """What was wished of pods. `before`: the ids of those that were to run last. Raises `StoreError`."""
+        self._before = before
         await self._overrides.recall()
-        return known
 
     async def __aenter__(self) -> Self:
         return self
@@ -102,7 +98,7 @@ class PodHost:
                 edged.override(pod_id, self._overrides.of(pod))
             edged.apply(self._pods, NodePlanner(pods.sources, self._facts, self._room))
             self.devices_changed()
-        await self._remember(pods)
+        await self._forget_wishes()
 
     def devices_changed(self) -> None:
         """Devices were declared or declared no longer: pods may be bound to them."""
@@ -127,18 +123,18 @@ class PodHost:
         except OSError as error:
             logger.error("`twinhub logs`, `exec` and `image` will not reach this hub: no socket: %s", error)
         await enter(OwnedTask(self._watch(edged), "status of the node"))
-        for pod_id in self._before.keys() - self._pods.keys():
+        for pod_id in set(self._before) - self._pods.keys():
             self._retained.pod(pod_id, None)
         self._keeper.on_state = self._hear_device
         logger.info("%s to run on %s", plural(len(self._pods), "pod"), self._node)
         return edged
 
-    async def _remember(self, pods: DeclaredPods) -> None:
+    async def _forget_wishes(self) -> None:
+        """Of pods that are not declared any more."""
         try:
-            await self._catalogue.remember(pods)
-            await self._overrides.forget_all_but(pods.on(self._node))
-        except (StoreError, OSError) as error:
-            logger.error("the pods that are declared could not be noted: %s", error)
+            await self._overrides.forget_all_but(self._pods)
+        except StoreError as error:
+            logger.error("what was wished of pods that are gone could not be forgotten: %s", error)
 
     def _told(self, pod_id: str, status: PodStatus | None) -> None:
         self._retained.pod(pod_id, status)

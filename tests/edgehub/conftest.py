@@ -13,8 +13,10 @@ from stub_cloud import StubCloud, joined
 
 from cloud_sync.authority import Authority
 from device_models import Device, ProtocolSchema
+from edgehub.declarations import Apply
 from edgehub.edge_hub import EdgeHub
 from edgehub.identity import Identity
+from edgehub.kept_objects import Object
 from edgehub.settings import LinkSettings
 from eventbus.hub_side import HubSide
 from twin.journal import Journal
@@ -63,17 +65,21 @@ def edge(tmp_path: Path, authority: Authority) -> Open:
             async def declare(devices: Sequence[Device]) -> None:
                 await running.declare(devices)
 
+            async def declare_pods(objects: Sequence[Object]) -> None:
+                await running.declare_pods(objects)
+
             link = EdgeHub(
                 identity=identity,
                 journal=journal,
                 keeper=keeper,
                 hub_side=hub_side,
                 catalogue=store,
-                declare=declare,
+                apply=Apply(declare, declare_pods),
                 protocols=protocols or {},
                 settings=settings,
             )
             running = Edge(journal, keeper, store, bus, link, local)
+            running.hold(await link.recall_pods())
             await running.declare(await link.recall({} if documents is None else documents))
             async with link:
                 yield running

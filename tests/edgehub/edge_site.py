@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from device_models import AccessMode, DataType, Device, Property
 from edgehub.edge_hub import EdgeHub
+from edgehub.kept_objects import Object
 from edgehub.settings import LinkSettings
 from eventbus.transport import Message, Statistics
 from twin.documents import MsgTwin, TwinValue
@@ -67,10 +68,26 @@ class Edge:
     applied: list[list[Device]] = field(default_factory=list)
     """What was declared, each time the cloud's devices changed."""
 
+    pods: list[list[str]] = field(default_factory=list)
+    """The pods, ConfigMaps and Secrets that there were, each time they changed, as `<Kind>/<namespace>/<name>`."""
+    objects: dict[str, Object] = field(default_factory=dict)
+    """The last of them."""
+
+    def hold(self, objects: Sequence[Object]) -> None:
+        keys = (f"{one['kind']}/{one['metadata']['namespace']}/{one['metadata']['name']}" for one in objects)
+        self.objects = dict(zip(keys, objects, strict=True))
+        self.pods.append(sorted(self.objects))
+
+    async def declare_pods(self, objects: Sequence[Object]) -> None:
+        self.hold(objects)
+        await self.declare(self.applied[-1] if self.applied else ())
+
     async def declare(self, devices: Sequence[Device]) -> None:
         self.applied.append(list(devices))
         ours = {device.id for device in self.local}
-        self.keeper.declare([*self.local, *(device for device in devices if device.id not in ours)])
+        theirs = [device for device in devices if device.id not in ours]
+        twins = [replace(PUMP, name=f"pod.{key.split('/')[2]}") for key in self.objects if key.startswith("Pod/")]
+        self.keeper.declare([*self.local, *theirs, *twins])
 
     def report(self, value: object, name: str = "speed", device: str = "default/pump") -> None:
         """A mapper reports."""

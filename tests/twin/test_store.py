@@ -210,7 +210,7 @@ def deep(levels: int) -> dict[str, Any]:
         ({"x": b""}, "a.x: bytes is not allowed"),
         ({"x": "\ud800"}, "lone surrogate"),
         ({"\ud800": 1}, "lone surrogate"),
-        ({"x": "ä" * (MAX_VALUE // 2)}, "a: the value has 1,048,584 bytes, the limit is 1,048,576"),
+        ({"x": "ä" * (MAX_VALUE // 2)}, "a: the value has 2,097,160 bytes, the limit is 2,097,152"),
         (deep(MAX_DEPTH + 1), "nested deeper than 64 levels"),
         (deep(100_000), "nested deeper than 64 levels"),
     ],

@@ -1,6 +1,5 @@
 """The catalogue's record of pods."""
 
-import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -31,31 +30,33 @@ async def catalogue(tmp_path: Path) -> AsyncIterator[Store]:
         yield store
 
 
-async def test_what_was_remembered_is_recalled(catalogue: Store, tmp_path: Path) -> None:
-    await PodCatalogue(catalogue, tmp_path).remember(ALL)
-    assert await PodCatalogue(catalogue, tmp_path).recall() == ALL
+async def test_what_was_remembered_is_recalled(catalogue: Store) -> None:
+    await PodCatalogue(catalogue).remember(ALL)
+    assert await PodCatalogue(catalogue).recall() == ALL
 
 
-async def test_what_is_declared_no_longer_is_forgotten(catalogue: Store, tmp_path: Path) -> None:
-    known = PodCatalogue(catalogue, tmp_path)
+async def test_what_is_declared_no_longer_is_forgotten(catalogue: Store) -> None:
+    known = PodCatalogue(catalogue)
     await known.remember(ALL)
     await known.remember(ALL._replace(config_maps={}, secrets={}))
-    assert await PodCatalogue(catalogue, tmp_path).recall() == DeclaredPods({"default/web": POD})
+    assert await PodCatalogue(catalogue).recall() == DeclaredPods({"default/web": POD})
 
 
-async def test_secrets_are_for_their_owner_alone(catalogue: Store, tmp_path: Path) -> None:
-    await PodCatalogue(catalogue, tmp_path).remember(ALL)
-    assert stat.S_IMODE((tmp_path / "secrets.json").stat().st_mode) == 0o600
-    assert b"c3dvcmRmaXNo" not in (tmp_path / "catalogue.json").read_bytes()
+async def test_two_records_stand_beside_each_other(catalogue: Store) -> None:
+    await PodCatalogue(catalogue).remember(ALL)
+    await PodCatalogue(catalogue, "Other/").remember(ALL._replace(pods={}))
+    assert await PodCatalogue(catalogue, "Other/").recall() == ALL._replace(pods={})
+    assert await PodCatalogue(catalogue).recall() == ALL
 
 
 async def test_what_is_not_understood_is_left_out_and_not_shown(
-    catalogue: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    catalogue: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await PodCatalogue(catalogue, tmp_path).remember(ALL)
+    await PodCatalogue(catalogue).remember(ALL)
     await catalogue.put("Pod/default/odd", {"is": {"kind": "Pod"}})
-    (tmp_path / "secrets.json").write_text('{"default/key": {"files": "swordfish"}}')
-    assert await PodCatalogue(catalogue, tmp_path).recall() == ALL._replace(secrets={})
+    await catalogue.put("Secret/default/key", {"is": {"files": "swordfish"}})
+    await catalogue.put("Secret/default/word", {"is": {"files": {"word": "not base64, swordfish"}}})
+    assert await PodCatalogue(catalogue).recall() == ALL._replace(secrets={})
     assert "Pod/default/odd" in caplog.text
-    assert "secrets.json" in caplog.text
+    assert "Secret/default/key" in caplog.text
     assert "swordfish" not in caplog.text

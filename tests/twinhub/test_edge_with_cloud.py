@@ -143,7 +143,8 @@ async def test_a_broken_folder_leaves_the_cloud_s_devices_to_the_cloud(
         await link.send(fan("30"))
         await until(lambda: wished(edge) == "30")
     async with hub(tmp_path, unused_tcp_port, identity) as edge:
-        await edge.start(Manifests(tuple(edge.known)))
+        assert edge.known is not None
+        await edge.start(edge.known)
         assert members(edge) == ["default/fan", "default/lamp"]
         link = await cloud.link(number=2)
         gone = declared_object(Kind.DEVICE, "delete", "default", "fan", FAN)

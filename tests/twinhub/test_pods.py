@@ -166,7 +166,7 @@ def test_a_broken_folder_goes_on_with_the_last_good_pods(node: Node) -> None:
         assert node.pid("web") == before
         assert "going on with what was declared last" in node.log.read_text()
     holders = [file for file in node.state.rglob("*") if file.is_file() and b"c3dvcmRmaXNo" in file.read_bytes()]
-    assert [file.name for file in holders] == ["secrets.json"]
+    assert [file.name for file in holders] == ["catalogue.json"]
     assert stat.S_IMODE(holders[0].stat().st_mode) == 0o600
     assert "swordfish" not in node.log.read_text()
 

@@ -75,7 +75,7 @@ async def _serve(folder: Path, protocol: str, url: str | None) -> None:
     settings = load_settings(folder)
     sessions = BusSessions(settings, folder, url or settings.broker.url or f"mqtt://127.0.0.1:{settings.broker.port}")
     seen = signature(folder)
-    manifests = live.good_start(read_manifests(folder), known=())
+    manifests = live.good_start(read_manifests(folder), last=None)
     async with MapperHost(sessions.mapper, [protocol]) as host:
         await host.apply(manifests.devices)
         await live.follow(folder, seen, manifests, lambda edited: host.apply(edited.devices))

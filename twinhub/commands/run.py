@@ -101,7 +101,7 @@ async def _serve(folder: Path, settings: Settings, state: Path, identity: Identi
     seen = signature(folder)
     found = read_manifests(folder)
     async with Edge(settings, folder, state, len(found.devices), identity) as edge:
-        manifests = live.good_start(found, edge.known, edge.known_pods)
+        manifests = live.good_start(found, edge.known)
         await edge.start(manifests)
         with metrics_server(settings.cloud.metrics_port, edge.collectors()):
             await live.follow(folder, seen, manifests, edge.apply)
