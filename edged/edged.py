@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from edged.devices import Devices
 from edged.engine import Engine
+from edged.host_ports import conflicts
 from edged.pod import DEVICE_ANNOTATION, Container, Pod
 from edged.recollection import Recollection
 from edged.runtime import LABEL, Info, Runtime, RuntimeUnavailable
@@ -81,6 +82,8 @@ class Edged:
         self._planner: Planner | None = None
         self._pods: Mapping[str, Pod] = {}
         self._overrides: dict[str, Override] = {}
+        self._conflicts: Mapping[str, str] = {}
+        """Pods whose ports others have, and why they cannot be."""
         self._workers: dict[str, Worker] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._group: asyncio.TaskGroup
@@ -105,6 +108,7 @@ class Edged:
         the first call nothing on the engine is touched."""
         left = set() if self._planner else set(planner.left())
         self._pods, self._planner = dict(pods), planner
+        self._share_out_ports()
         for pod_id in {*self._pods, *self._workers, *self._engine.pods()}:
             self._rewish(pod_id)
         for pod_id in left - self._workers.keys():
@@ -114,7 +118,10 @@ class Edged:
     def override(self, pod_id: str, override: Override) -> None:
         """This is wished of a pod beside its manifest, in place of what was before."""
         self._overrides[pod_id] = override
-        self._rewish(pod_id)
+        before = self._conflicts
+        self._share_out_ports()
+        for other in {pod_id, *dict(before.items() ^ self._conflicts.items())}:
+            self._rewish(other)
 
     def device(self, device_id: str, device: BoundDevice | None) -> None:
         """A device's twin is online here, as this; None: it is not."""
@@ -177,11 +184,19 @@ class Edged:
             if pod.metadata.annotations.get(DEVICE_ANNOTATION) == device_id:
                 self._rewish(pod_id)
 
+    def _share_out_ports(self) -> None:
+        """Who had them before keeps them; else who is declared first."""
+        to_run = [pod for id_, pod in self._pods.items() if self._override(id_).replicas != 0]
+        self._conflicts = conflicts(sorted(to_run, key=lambda pod: not self._recollection.planned(pod.id)))
+
+    def _override(self, pod_id: str) -> Override:
+        return self._overrides.get(pod_id, Override())
+
     def _wish(self, pod_id: str, planner: Planner) -> Wanted:
         pod = self._pods.get(pod_id)
         if pod is None:
             return None
-        override = self._overrides.get(pod_id, Override())
+        override = self._override(pod_id)
         if override.replicas == 0:
             return Held(pod, "Stopped", "scaled to 0")
         pod = _with_images(pod, override.images)
@@ -192,6 +207,8 @@ class Edged:
         device = self._devices.known(device_id)
         if device_id and device is None:
             return Unplanned(pod, "DeviceAbsent", absent)
+        if conflict := self._conflicts.get(pod_id):
+            return Unplanned(pod, "HostPortConflict", conflict)
         try:
             return _restarted(planner.plan(pod, device), override.restart)
         except CannotPlan as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from device_models.advice import Finding
 from device_models.problem import Path, nearest, suggestion
+from edged.host_ports import HostPort, taken
 from edged.pod import DEVICE_ANNOTATION, Container, Pod, PodSpec, Probe, SecurityContext, Volume
 from edged.quantity import amount
 
@@ -85,17 +86,17 @@ def _after_init(container: Container) -> Mapping[str, object]:
 
 
 def _host_ports(spec: PodSpec) -> Iterator[Finding]:
-    seen: set[tuple[int, str, str]] = set()
+    seen: list[HostPort] = []
     for path, container in _all(spec):
         for index, port in enumerate(container.ports):
-            place = (*path, "ports", index, "hostPort")
-            if port.host_port is None:
+            if not (at := taken(port, spec)):
                 continue
-            if spec.host_network and port.host_port != port.container_port:
+            place = (*path, "ports", index, "containerPort" if port.host_port is None else "hostPort")
+            if port.host_port not in (None, at.number):
                 yield Finding(place, "on the node's own network it is the containerPort", "remove it")
-            if (bound := (port.host_port, port.protocol, port.host_ip)) in seen:
-                yield Finding(place, f"port {port.host_port} of the node is asked for twice", "write another one")
-            seen.add(bound)
+            if any(at.clashes(other) for other in seen):
+                yield Finding(place, f"port {at} of the node is asked for twice", "write another one")
+            seen.append(at)
 
 
 def _env(container: Container, _: PodSpec) -> Iterator[Finding]:

@@ -38,7 +38,7 @@ WRONG = [
     (pod_with(", securityContext: {privileged: true, allowPrivilegeEscalation: false}"), "cannot be kept from it"),
     (
         pod_with(", ports: [{containerPort: 1, hostPort: 5}, {containerPort: 2, hostPort: 5}]"),
-        "port 5 of the node is asked for twice",
+        "port 5/TCP of the node is asked for twice",
     ),
     (pod_with(", ports: [{containerPort: 1, hostPort: 5}]", "  hostNetwork: true"), "on the node's own network"),
     (pod_with("", "", ", annotations: {twinhub.io/device: pump}"), "'pump' is no device; write <namespace>/<name>"),
