@@ -9,18 +9,22 @@ import asyncio
 import logging
 import os
 import shutil
-import socket as sockets
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 from eventbus import broker_config
 from eventbus.backoff import full_jitter
+from eventbus.broker_config import ACCESS_LIST, PASSWORDS
 from eventbus.broker_lock import locked
+from eventbus.broker_users import BrokerUser, access_list, passwords
 from eventbus.child_process import ChildProcess
+from eventbus.listener import Listener, check_free, together
 from eventbus.owned_task import OwnedTask
 from eventbus.transport import BusError
+from twin import durable_file
 
 log = logging.getLogger("eventbus.broker")
 
@@ -37,7 +41,8 @@ STABLE_AFTER = 1.0
 
 _CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x05\x00\x00"
 """MQTT 3.1.1, clean session, no client id: every broker answers it."""
-_ACCEPTED = b"\x20\x02\x00\x00"
+_SERVES = (b"\x20\x02\x00\x00", b"\x20\x02\x00\x05")
+"""Accepted, or refused because we did not say who we are."""
 _DISCONNECT = b"\xe0\x00"
 
 
@@ -63,15 +68,21 @@ class PrivateBroker:
         host: str = "127.0.0.1",
         unix_socket: bool = False,
         kind: Kind | None = None,
+        outside: Listener | None = None,
+        users: Sequence[BrokerUser] = (),
     ) -> None:
         """`directory` (made when missing) holds the configuration and what outlives a restart. `unix_socket` adds
-        a listener at `directory/mqtt.sock` (mosquitto only). `kind` insists on one of the brokers."""
+        a listener at `directory/mqtt.sock` (mosquitto only). `kind` insists on one of the brokers. `outside`: where
+        others reach it, too. `users`: who is let in, and to what; without any, everybody who reaches it. These two
+        are for mosquitto only."""
         self.directory = directory.absolute()
         self.host = host
         self.port = port
         self.url = f"mqtt://{host}:{port}"
         self._socket = self.directory / "mqtt.sock" if unix_socket else None
         self._wanted = kind
+        self._listeners = together(Listener(host, port), outside)
+        self._users = tuple(users)
         self._program: Program
         self._child: ChildProcess
         self._stack = AsyncExitStack()
@@ -95,6 +106,7 @@ class PrivateBroker:
         """Start it. Returns when it accepts MQTT; BusError when it cannot run, with its last words."""
         self._program = find_program(self._wanted)
         if self.kind == "nats":
+            self._check_simple()
             log.info("nats-server stands in for mosquitto: MQTT 3.1.1 only, and slower")
         self._write_config()
         self._child = await self._start()
@@ -105,24 +117,46 @@ class PrivateBroker:
     async def __aexit__(self, *exc: object) -> None:
         await self._stack.aclose()
 
+    def admit(self, users: Sequence[BrokerUser]) -> None:
+        """From now on these are let in, to what they may, and nobody else; who is connected and may be so stays.
+        For a broker that began with users. Raises `BusError` when that cannot be written."""
+        self._users = tuple(users)
+        self._write(self._write_users)
+        self._child.reload()
+
+    def _check_simple(self) -> None:
+        if self._users or self._listeners != (Listener(self.host, self.port),):
+            raise BusError("nats-server has neither users nor another address here; `apt-get install mosquitto`")
+
     @property
     def _config(self) -> Path:
         return self.directory / f"{self.kind}.conf"
 
     def _write_config(self) -> None:
         if self.kind == "mosquitto":
-            text = broker_config.mosquitto(self.directory, self.host, self.port, self._socket)
+            text = broker_config.mosquitto(self.directory, self._listeners, self._socket, users=bool(self._users))
         else:
             text = broker_config.nats(self.directory, self.host, self.port)
+        self._write(lambda: self._config.write_text(text))
+        if self._users:
+            self._write(self._write_users)
+
+    def _write_users(self) -> None:
+        files = {PASSWORDS: passwords(self._users), ACCESS_LIST: access_list(self._users)}
+        for name, text in files.items():
+            durable_file.replace(self.directory / name, text.encode(), mode=0o600)
+
+    def _write(self, write: Callable[[], object]) -> None:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            self._config.write_text(text)
+            write()
         except OSError as error:
             raise BusError(f"the broker cannot live in {self.directory}: {error.strerror}; choose another") from None
 
     async def _start(self) -> ChildProcess:
         async with locked(self.directory) as lock:
-            _check_port(self.host, self.port)
+            for listener in self._listeners:
+                check_free(listener)
             command = [self._program.path, "-c", str(self._config)]
             child = await ChildProcess.start(self._program.path, command, lend=[lock])
         try:
@@ -162,7 +196,7 @@ class PrivateBroker:
             return False
         finally:
             writer.transport.close()
-        return answer == _ACCEPTED
+        return answer in _SERVES
 
     async def _stop(self) -> None:
         await self._child.stop()
@@ -206,17 +240,3 @@ def find_program(kind: Kind | None = None) -> Program:
         "there is no MQTT broker on this machine; `apt-get install mosquitto`, or `pip install"
         " twinhub[embedded-broker]`, or name a running broker by its address"
     )
-
-
-def _check_port(host: str, port: int) -> None:
-    """Ours must be the one that answers there."""
-    family = sockets.AF_INET6 if ":" in host else sockets.AF_INET
-    with sockets.socket(family) as probe:
-        probe.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise BusError(
-                f"the private broker cannot listen on {host}:{port}: {error.strerror}; choose another port, or use"
-                f" the broker that runs there by its address"
-            ) from None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
+
+from eventbus.listener import Listener
 
 MAX_PACKET_SIZE = 1 << 20
 """Bytes; a client that sends more is disconnected."""
@@ -12,9 +15,8 @@ MAX_IN_FLIGHT = 2000
 
 
 _MOSQUITTO = """\
-# Only this machine reaches the broker, so it asks nobody who they are.
 {listeners}
-allow_anonymous true
+{admission}
 {user}
 # Without it a small reply waits up to 40 ms for the acknowledgement of the packet before it (Nagle).
 set_tcp_nodelay true
@@ -42,24 +44,41 @@ max_packet_size {packet_size}
 sys_interval 0
 """
 
+_OPEN = """\
+# Only this machine reaches the broker, so it asks nobody who they are.
+allow_anonymous true"""
+_USERS = """\
+# Nobody is let in without a password, and nobody does more than the access list says.
+allow_anonymous false
+password_file {passwords}
+acl_file {access_list}"""
+
 _AS_ROOT = """
 # Started by root, mosquitto would become a user of its own, who may not write into this directory.
 user root
 """
 
 
-def mosquitto(directory: Path, host: str, port: int, socket: Path | None) -> str:
-    """mosquitto.conf for a broker that only this machine reaches."""
-    listeners = [f"listener {port} {host}"]
-    if socket:
-        listeners.append(f"listener 0 {socket}")
+PASSWORDS, ACCESS_LIST = "users", "acl"
+"""Names of the files beside the configuration."""
+
+
+def mosquitto(directory: Path, listeners: Sequence[Listener], socket: Path | None, *, users: bool) -> str:
+    """mosquitto.conf. `users`: only those in the files `PASSWORDS` and `ACCESS_LIST` are let in."""
+    asked = _USERS.format(passwords=directory / PASSWORDS, access_list=directory / ACCESS_LIST)
     return _MOSQUITTO.format(
-        listeners="\n".join(listeners),
+        listeners="\n".join([*map(_listener, listeners), *([f"listener 0 {socket}"] if socket else [])]),
+        admission=asked if users else _OPEN,
         user=_AS_ROOT if os.geteuid() == 0 else "",
         directory=directory,
         in_flight=MAX_IN_FLIGHT,
         packet_size=MAX_PACKET_SIZE,
     )
+
+
+def _listener(listener: Listener) -> str:
+    tls = f"\ncertfile {listener.certificate}\nkeyfile {listener.key}" if listener.certificate else ""
+    return f"listener {listener.port} {listener.host}{tls}"
 
 
 def nats(directory: Path, host: str, port: int) -> str:

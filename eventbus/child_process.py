@@ -64,6 +64,11 @@ class ChildProcess:
         await asyncio.wait([self._end])
         return self._end.result()
 
+    def reload(self) -> None:
+        """SIGHUP: a broker reads its files again."""
+        if self.running:
+            self._process.send_signal(signal.SIGHUP)
+
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL after `STOP_TIMEOUT` s. Harmless when it has ended."""
         if not self.running:

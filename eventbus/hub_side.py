@@ -45,6 +45,7 @@ LARGEST_ANSWER = MAX_PACKET_SIZE - 16
 
 _RESULT = {
     Request.TWIN_UPDATE: topics.TWIN_RESULT,
+    Request.TWIN_DESIRED: topics.TWIN_RESULT,
     Request.TWIN_CLOUD_UPDATED: topics.TWIN_RESULT,
     Request.TWIN_GET: topics.TWIN_GET_RESULT,
     Request.STATE_UPDATE: topics.STATE_RESULT,
@@ -103,6 +104,7 @@ class HubSide:
         self._marker_topic = topics.marker(node)
         self._handlers: dict[Request, Callable[[Address, Message, _Held], None]] = {
             Request.TWIN_UPDATE: self._update,
+            Request.TWIN_DESIRED: self._desired,
             Request.TWIN_CLOUD_UPDATED: self._cloud_update,
             Request.TWIN_GET: self._get,
             Request.STATE_UPDATE: self._state,
@@ -269,7 +271,14 @@ class HubSide:
     # ---- the requests
 
     def _update(self, address: Address, message: Message, held: _Held) -> None:
-        update, twin = requests.decode_update(message.payload)
+        self._change(address, message, *requests.decode_update(message.payload), held)
+
+    def _desired(self, address: Address, message: Message, held: _Held) -> None:
+        self._change(address, message, *requests.decode_desired(message.payload), held)
+
+    def _change(
+        self, address: Address, message: Message, update: TwinUpdate, twin: Mapping[str, MsgTwin | None], held: _Held
+    ) -> None:
         self._repeats.once(
             address,
             message,

@@ -17,6 +17,8 @@ TWIN_UPDATE = "twin/update"
 TWIN_RESULT = "twin/update/result"
 TWIN_DOCUMENT = "twin/update/document"
 TWIN_DELTA = "twin/update/delta"
+TWIN_DESIRED = "twin/desired"
+"""Ours: an update that can only wish, so that a broker can tell who wishes from who reports."""
 TWIN_GET = "twin/get"
 TWIN_GET_RESULT = "twin/get/result"
 TWIN_CLOUD_UPDATED = "twin/cloud_updated"
@@ -31,6 +33,7 @@ class Request(StrEnum):
     """What the hub answers; each member's value is the end of its topic."""
 
     TWIN_UPDATE = TWIN_UPDATE
+    TWIN_DESIRED = TWIN_DESIRED
     TWIN_GET = TWIN_GET
     TWIN_CLOUD_UPDATED = TWIN_CLOUD_UPDATED
     STATE_UPDATE = STATE_UPDATE
@@ -51,6 +54,8 @@ class Address(NamedTuple):
 REQUEST_FILTERS = (
     f"{DEVICE}+/+/{TWIN_UPDATE}",
     f"{DEVICE}+/{TWIN_UPDATE}",
+    f"{DEVICE}+/+/{TWIN_DESIRED}",
+    f"{DEVICE}+/{TWIN_DESIRED}",
     f"{DEVICE}+/+/{TWIN_GET}",
     f"{DEVICE}+/{TWIN_GET}",
     f"{DEVICE}+/+/{TWIN_CLOUD_UPDATED}",

@@ -57,6 +57,15 @@ def decode_update(payload: bytes, reason: str = UPDATE_REASON) -> tuple[TwinUpda
     return update, update.twin
 
 
+def decode_desired(payload: bytes) -> tuple[TwinUpdate, dict[str, MsgTwin | None]]:
+    """Decode `twin/desired`: as `twin/update`, but `BadRequest` also when it says anything beside desired values."""
+    update, twin = decode_update(payload)
+    for name, each in twin.items():
+        if each is None or each != MsgTwin(expected=each.expected):
+            raise BadRequest(f"{name}: twin/desired takes `expected` alone; report on twin/update", update.event_id)
+    return update, twin
+
+
 def decode_get(payload: bytes, reason: str = GET_REASON) -> Get:
     """Decode `twin/get` or, with `MEMBERSHIP_REASON`, `membership/get`."""
     return _decode_leniently(payload, Get, reason)

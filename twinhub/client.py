@@ -101,7 +101,7 @@ class TwinClient:
     def wish(self, device: str, wishes: dict[str, str]) -> None:
         """Set desired values; returns when the hub has them safe."""
         update = {"twin": {name: MsgTwin(expected=TwinValue(value=text)) for name, text in wishes.items()}}
-        topic = topics.of_device(device, topics.TWIN_UPDATE)
+        topic = topics.of_device(device, topics.TWIN_DESIRED)
         payload = self._ask(topic, topics.of_device(device, topics.TWIN_RESULT), update)
         self._result(device, payload)
 

@@ -15,6 +15,7 @@ from eventbus import broker as broker_module
 from eventbus import broker_config, broker_lock
 from eventbus.broker import PrivateBroker, find_program
 from eventbus.connect import transport
+from eventbus.listener import Listener
 from eventbus.transport import BusError, Session
 from tests.eventbus.conftest import Bus, Ear, free_port, until
 
@@ -209,7 +210,7 @@ def test_without_any_broker_the_user_is_told_what_to_install(monkeypatch: pytest
 
 
 def test_configuration_as_written(tmp_path: Path) -> None:
-    text = broker_config.mosquitto(tmp_path, "127.0.0.1", 1883, tmp_path / "s")
+    text = broker_config.mosquitto(tmp_path, [Listener("127.0.0.1", 1883)], tmp_path / "s", users=False)
     settings = dict(
         line.split(" ", 1) for line in text.splitlines() if line and not line.startswith(("#", "listener"))
     )

@@ -197,6 +197,26 @@ async def test_a_wish_from_inside_is_told_like_any_other(tmp_path: Path, broker:
         assert "3000" in (edge.side.wish("default/pump", {"speed": "4000"}) or "")
 
 
+async def test_on_the_topic_for_wishes_nobody_reports(tmp_path: Path, broker: PrivateBroker) -> None:
+    app, topic = App(broker), topics.of_device("default/pump", topics.TWIN_DESIRED)
+    async with hub(tmp_path, broker), app.transport:
+        app.send(update(), reports("r", speed="7"))
+        await app.next("update/result")
+        app.send(topic, {"event_id": "w", "twin": {"speed": {"expected": {"value": "20"}}}})
+        assert (await app.next("update/result"))[1]["event_id"] == "w"
+        assert (await app.next("/delta"))[1]["delta"] == {"speed": "20"}
+        both = {"expected": {"value": "30"}, "actual": {"value": "30"}}
+        typed = {"expected": {"value": "30"}, "metadata": {"type": "string"}}
+        for wrong in ({"actual": {"value": "30"}}, both, typed, None):
+            app.send(topic, {"event_id": "e", "twin": {"speed": wrong}})
+            answer = (await app.next("update/result"))[1]
+            assert (answer["event_id"], answer["code"]) == ("e", 400)
+            assert "report on twin/update" in answer["reason"]
+        app.send(topics.of_device("default/pump", topics.TWIN_GET), {})
+        speed = (await app.next("get/result"))[1]["twin"]["speed"]
+        assert (speed["actual"]["value"], speed["expected"]["value"]) == ("7", "20")
+
+
 async def test_a_wish_that_is_taken_back_is_told_though_nothing_differs(
     tmp_path: Path, broker: PrivateBroker
 ) -> None:
