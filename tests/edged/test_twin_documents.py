@@ -21,6 +21,14 @@ def test_they_declare_the_same_devices() -> None:
         assert _plain(declared.devices[device.id]) == _plain(device)
 
 
+def test_the_device_of_a_pod_of_the_cloud_says_so() -> None:
+    derived = [node_twin.device_of("edge-7"), replace(node_twin.device_of("edge-7"), name="pod.web")]
+    found = documents(derived, {"default/pod.web"})
+    assert found["Device/default/pod.web"]["metadata"]["annotations"] == {"twinhub.io/pod-declared": "cloud"}
+    assert [key for key, one in found.items() if "annotations" in one["metadata"]] == ["Device/default/pod.web"]
+    assert load_objects(found.values(), {}).problems == ()
+
+
 def _plain(device: Device) -> Device:
     """Without what a cloud need not know: which mapper it has, and what its manifest wishes."""
     properties = tuple(replace(one, desired=None) for one in device.properties)

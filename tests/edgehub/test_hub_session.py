@@ -209,7 +209,7 @@ async def test_what_an_edge_has_no_use_for_is_acknowledged(
     caplog.set_level("INFO", "edgehub")
     async with edge(cloud.port):
         link = await cloud.link()
-        for resource in ("null/node/edge-7", "default/pod/web", "kube-system/configmap/x", "default/secret/y"):
+        for resource in ("null/node/edge-7", "default/podlist/web", "kube-system/serviceaccounttoken/x"):
             useless = new_message("edgecontroller", "resource", "update", resource, {"metadata": {}})
             await link.send(useless)
             await acknowledged(link, useless)
