@@ -159,8 +159,11 @@ class Reconciling(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 20), code=st.sampled_from([0, 1, 137]))
     def end_a_container(self, which: int, code: int) -> None:
+        """With 0 only where that means to start again."""
         if made := self.some_container(which):
-            self.do(lambda: self.engine.exit(made.id, code))
+            wanted = self.desired.get(owner(made))
+            again = wanted is not None and wanted.spec.restart_policy == "Always"
+            self.do(lambda: self.engine.exit(made.id, code if again else code or 1))
 
     @rule(which=st.integers(0, 20))
     def take_a_container_away(self, which: int) -> None:
