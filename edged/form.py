@@ -113,6 +113,8 @@ def _told(finding: Finding) -> Finding:
     path, _, advice = finding
     if path[0:1] == ("spec",) and path[-1] in _UNSUPPORTED:
         return Finding(path, "this field of Kubernetes is not supported here", "remove it")
+    if len(path) == 1 and path[0] in _PRIVATE:
+        return Finding(path, "this is not a mapping", "write KEY: VALUE, a line for each")
     if _is_private(path):
         return Finding(path, "the value is not text", "put it in quotes")
     return Finding(path, finding.message, advice)

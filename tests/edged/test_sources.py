@@ -18,6 +18,10 @@ WRONG = [
     ("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, spec: {}}", "spec: this key is not known here"),
     ("{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {k: hunter22!}}", "data.k: the value is not base64"),
     ("{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: {k: 271828}}", "the value is not text"),
+    (
+        "{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: hunter22}",
+        "stringData: this is not a mapping",
+    ),
 ]
 
 
