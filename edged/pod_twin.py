@@ -9,6 +9,7 @@ import msgspec
 from device_models import AccessMode, DataType, Device, Property
 from edged.pod import Pod
 from edged.status import Event, PodStatus
+from edged.status_word import word
 from edged.wanted import Override
 
 __all__ = ["MODEL", "PREFIX", "PROTOCOL", "device_of", "images_of", "pod_of", "readings", "state", "twin_id"]
@@ -19,6 +20,7 @@ PROTOCOL = "pod"
 MODEL = "pod"
 
 _READ = {
+    "status": (DataType.STRING, "its status in one word, as `kubectl get pods` has it"),
     "phase": (DataType.STRING, "Pending, Running, Succeeded, Failed or Unknown"),
     "ready": (DataType.BOOLEAN, "all containers are ready"),
     "reason": (DataType.STRING, "why the pod is as it is, in one word"),
@@ -29,6 +31,7 @@ _READ = {
 _TEXTS = {
     "message": (DataType.STRING, "the reason in a sentence"),
     "containers": (DataType.STRING, "the statuses of its containers, JSON as in Kubernetes"),
+    "init-containers": (DataType.STRING, "those of its init containers"),
     "conditions": (DataType.STRING, "its conditions, JSON as in Kubernetes"),
     "events": (DataType.STRING, "what happened to it, the newest last, JSON"),
 }
@@ -110,7 +113,7 @@ def _image(text: str) -> str:
 
 def state(status: PodStatus) -> str:
     """The device's state, in KubeEdge's words."""
-    if status.reason == "RuntimeUnavailable":
+    if any(one.type == "Ready" and one.status == "Unknown" for one in status.conditions):
         return "unknown"
     if status.phase == "Failed" or (status.phase == "Running" and not _is_ready(status)):
         return "unhealthy"
@@ -124,6 +127,7 @@ def readings(
     reason, message = _why(status)
     images = {one.name: one.image for one in status.container_statuses}
     found = {
+        "status": word(status),
         "phase": status.phase,
         "ready": "true" if _is_ready(status) else "false",
         "reason": reason,
@@ -136,10 +140,10 @@ def readings(
     if len(images) == 1 or (images and not strict):
         found["image"] = image_text(images)
     if not strict:
-        statuses = (*status.init_container_statuses, *status.container_statuses)
         found |= {
             "message": message.encode()[:largest].decode(errors="ignore"),
-            "containers": _json(statuses),
+            "containers": _json(status.container_statuses),
+            "init-containers": _json(status.init_container_statuses),
             "conditions": _json(status.conditions),
             "events": _json(_newest(events, largest)),
         }
@@ -154,7 +158,7 @@ def _why(status: PodStatus) -> tuple[str, str]:
         what = one.state.waiting or one.state.terminated
         if what and what.reason != "Completed":
             return what.reason, what.message
-    return "", ""
+    return "", status.message
 
 
 def _is_ready(status: PodStatus) -> bool:

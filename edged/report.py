@@ -25,6 +25,7 @@ from edged.status import (
     Terminated,
     Waiting,
 )
+from edged.status_word import TERMINATING
 from edged.wanted import Held, PodPlan, Unplanned
 
 __all__ = ["Moment", "next_change", "report", "report_leaving", "stamp"]
@@ -58,8 +59,7 @@ def next_change(memory: Memory, now: float) -> float:
 def report_leaving(held: Held | None, sight: Sight, memory: Memory, moment: Moment) -> PodStatus | None:
     """Of a pod that is not to run. None: it is not declared either, and nothing is left of it, or was known of it."""
     if memory.status and any(alive(one) for one in sight.containers):
-        reason, message = (held.reason, held.message) if held else ("Terminating", "")
-        return replace(memory.status, reason=reason, message=message)
+        return replace(memory.status, reason=TERMINATING, message=held.message if held else "")
     return _held(held, memory, moment) if held else None
 
 
@@ -195,7 +195,7 @@ def _states(
     if record and outlook.lost(record, name):
         failure = outlook.memory.failures[name]
         return ContainerState(terminated=Terminated(128, "StartError", failure.message)), before
-    waiting = _pause(container, outlook, moment) or _blamed(container, blame) or _turn(container, outlook)
+    waiting = _pause(container, outlook, moment) or _blamed(container, blame) or _turn(outlook)
     return ContainerState(waiting=waiting), before
 
 
@@ -210,12 +210,8 @@ def _terminated(record: FoundContainer, memory: Memory) -> Terminated:
     )
 
 
-def _turn(container: Container, outlook: Outlook) -> Waiting:
-    init_first = bool(outlook.init) and not outlook.initialised
-    current = outlook.next_init()
-    if init_first and (current is None or current.name != container.name):
-        return Waiting("PodInitializing")
-    return Waiting("ContainerCreating")
+def _turn(outlook: Outlook) -> Waiting:
+    return Waiting("PodInitializing" if outlook.init else "ContainerCreating")
 
 
 def _blamed(container: Container, blame: Unplanned | None) -> Waiting | None:

@@ -244,13 +244,13 @@ def _address(sight: Sight) -> str:
 
 
 def _unseen(status: PodStatus | None, message: str) -> PodStatus:
-    """The last status, marked; of a pod nothing was ever seen of, that it has no place to run."""
+    """The last status, its readiness unknown; of a pod nothing was ever seen of, that it has no place to run."""
     if status is None or status.reason == "Unschedulable":
         scheduled = Condition(type="PodScheduled", status="False", reason="Unschedulable", message=message)
         return PodStatus(phase="Pending", reason="Unschedulable", message=message, conditions=(scheduled,))
     doubtful = ("Ready", "ContainersReady")
     conditions = tuple(
-        replace(one, status="Unknown", reason="RuntimeUnavailable") if one.type in doubtful else one
+        replace(one, status="Unknown", reason="RuntimeUnavailable", message=message) if one.type in doubtful else one
         for one in status.conditions
     )
-    return replace(status, reason="RuntimeUnavailable", message=message, conditions=conditions)
+    return replace(status, message=message, conditions=conditions)

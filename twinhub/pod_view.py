@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
@@ -34,6 +34,10 @@ class PodView(NamedTuple):
         return _listed(self.of("containers"), ContainerStatus)
 
     @property
+    def init_containers(self) -> tuple[ContainerStatus, ...]:
+        return _listed(self.of("init-containers"), ContainerStatus)
+
+    @property
     def conditions(self) -> tuple[Condition, ...]:
         return _listed(self.of("conditions"), Condition)
 
@@ -59,14 +63,16 @@ def pod_row(view: PodView, now: float) -> tuple[str, ...]:
     """The cells under `POD_HEADER`; `now` in Unix seconds."""
     containers = view.containers
     ready = f"{sum(one.ready for one in containers)}/{len(containers)}" if containers else view.of("ready")
-    return view.id, ready, view.of("reason") or view.of("phase"), view.of("restarts"), _since(view.of("started"), now)
+    return view.id, ready, view.of("status"), view.of("restarts"), _since(view.of("started"), now)
 
 
-def page(view: PodView, now: float) -> Iterator[str]:
-    """Everything, as lines."""
+def page(view: PodView, now: float, where: Iterable[tuple[str, str]] = ()) -> Iterator[str]:
+    """Everything, as lines; `where`: labels and texts below the name."""
     for label, text in (
         ("Pod", view.id),
-        ("Status", view.of("phase")),
+        *where,
+        ("Status", view.of("status")),
+        ("Phase", view.of("phase")),
         ("Reason", view.of("reason")),
         ("Message", view.of("message")),
         ("Replicas", view.of("replicas")),
@@ -75,8 +81,10 @@ def page(view: PodView, now: float) -> Iterator[str]:
     ):
         if text:
             yield f"{label + ':':12}{printable(text, LONGEST)}"
+    for one in view.init_containers:
+        yield from _container(one, "Init container")
     for one in view.containers:
-        yield from _container(one)
+        yield from _container(one, "Container")
     if view.conditions:
         rows = [(one.type, one.status, one.reason, one.message) for one in view.conditions]
         yield from ("", *columns(("CONDITION", "STATUS", "REASON", "MESSAGE"), rows))
@@ -84,9 +92,9 @@ def page(view: PodView, now: float) -> Iterator[str]:
         yield from ("", *columns(("LAST", "TYPE", "REASON", "COUNT", "EVENT"), [_event(e, now) for e in view.events]))
 
 
-def _container(one: ContainerStatus) -> Iterator[str]:
+def _container(one: ContainerStatus, kind: str) -> Iterator[str]:
     yield ""
-    yield f"Container {one.name}"
+    yield f"{kind} {one.name}"
     yield f"  Image:    {printable(one.image, LONGEST)}"
     yield f"  State:    {_state(one.state)}"
     if one.last_state != ContainerState():

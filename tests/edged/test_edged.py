@@ -450,12 +450,14 @@ def test_an_engine_that_is_away_marks_its_pods(tell: Callable[..., None]) -> Non
         node.apply(pod())
         await node.ready()
         node.engine.go(up=False)
-        await node.until(lambda: node.status().reason == "RuntimeUnavailable")
-        assert node.status().phase == "Running"
+        await node.until(lambda: node.status().message)
+        assert (node.status().phase, node.status().reason) == ("Running", "")
+        conditions = {one.type: (one.status, one.reason) for one in node.status().conditions}
+        assert conditions["Ready"] == ("Unknown", "RuntimeUnavailable")
         node.apply(pod(), pod("late"))
         assert node.status("late").reason == "Unschedulable"
         node.engine.go(up=True)
-        await node.until(lambda: not node.status().reason, within=30)
+        await node.until(lambda: not node.status().message, within=30)
         await node.ready("late")
         assert len(began(node)) == 2
 

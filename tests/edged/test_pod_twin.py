@@ -51,7 +51,8 @@ STOPPED = PodStatus(
     message="scaled to 0",
     container_statuses=(container(ContainerState(waiting=Waiting("Stopped"))),),
 )
-STOPPING = PodStatus(phase="Running", reason="Stopped", container_statuses=RUNNING.container_statuses)
+STOPPING = PodStatus(phase="Running", reason="Terminating", container_statuses=RUNNING.container_statuses)
+UNSEEN = replace(RUNNING, message="it is away", conditions=(Condition(type="Ready", status="Unknown"),))
 
 
 def names(device: Device) -> set[str]:
@@ -82,10 +83,10 @@ def test_only_wishes_can_be_written() -> None:
         (RUNNING, "online", "true", "", "1"),
         (CRASHING, "unhealthy", "false", "CrashLoopBackOff", "1"),
         (STOPPED, "offline", "false", "Stopped", "0"),
-        (STOPPING, "unhealthy", "false", "Stopped", "1"),
+        (STOPPING, "unhealthy", "false", "Terminating", "1"),
         (PodStatus(phase="Failed"), "unhealthy", "false", "", "1"),
         (PodStatus(phase="Succeeded"), "offline", "false", "", "1"),
-        (PodStatus(phase="Running", reason="RuntimeUnavailable"), "unknown", "false", "RuntimeUnavailable", "1"),
+        (UNSEEN, "unknown", "false", "", "1"),
     ],
 )
 def test_a_status_in_words(status: PodStatus, state: str, ready: str, reason: str, replicas: str) -> None:
