@@ -54,7 +54,7 @@ class Api:
         # a connection that was kept would break when it is used again after the service was, with a call half made
         connector = UnixConnector(str(socket), limit=CONNECTIONS, force_close=True)
         self._session = ClientSession(connector=connector, timeout=ClientTimeout(total=None))
-        self._socket = socket
+        self.socket = socket
         self._ensure = ensure
 
     async def close(self) -> None:
@@ -65,9 +65,9 @@ class Api:
         try:
             answer = await self.call("GET", "/_ping")
         except RuntimeRefused:
-            raise RuntimeUnavailable(f"what listens at {self._socket} is not podman") from None
+            raise RuntimeUnavailable(f"what listens at {self.socket} is not podman") from None
         if not re.match(r"[4-9]|[1-9]\d", answer.version):
-            raise RuntimeUnavailable(f"podman {answer.version} at {self._socket} is too old: 4.0 or newer is needed")
+            raise RuntimeUnavailable(f"podman {answer.version} at {self.socket} is too old: 4.0 or newer is needed")
         return answer.version
 
     async def call(
@@ -108,7 +108,7 @@ class Api:
             async with await self._request(method, path, query, body) as response:
                 yield response
         except (ClientError, OSError) as error:
-            raise RuntimeUnavailable(f"podman's service at {self._socket} broke off: {_words(error)}") from None
+            raise RuntimeUnavailable(f"podman's service at {self.socket} broke off: {_words(error)}") from None
 
     async def _request(
         self, method: str, path: str, query: Mapping[str, str] | None, body: Mapping[str, Any]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from edged.podman import lists
 from edged.podman.kernel_log import killed_for_memory
 from edged.podman.lists import Listed
+from edged.podman.processes import has_ended, sees_ours
 from edged.runtime import LABEL, Found, NoSuchThing
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ Fact = TypeVar("Fact")
 KILLED = 137
 """Exit code after SIGKILL, the kernel's way to end one that uses too much memory."""
 AT_ONCE = 8
+TOLD = 1.0
+"""Seconds in which a monitor tells that a container has ended."""
 
 
 class Finder:
@@ -29,23 +33,41 @@ class Finder:
     def __init__(self) -> None:
         self._addresses = _Once(_address)
         self._oom_killed = _Once(_was_oom_killed)
+        self._unnoticed: dict[str, int] = {}
+        """When those were seen to have ended of which podman says that they run; Unix time."""
 
     async def found(self, api: Api, node: str) -> Found:
         """As `Runtime.found`. Containers are asked for first: one whose pod is made meanwhile is not among them, and
         so none is ever seen without its pod."""
         filters = json.dumps({"label": [f"{LABEL.node}={node}"]})
-        everything = await _list(api, "/containers/json", {"all": "true", "filters": filters})
+        everything = await self._containers(api, {"all": "true", "filters": filters})
         pods = await _list(api, "/pods/json", {"filters": filters})
         infras = {one["Id"]: one for one in everything if one["IsInfra"]}
         containers = [one for one in everything if not one["IsInfra"]]
-        addressed = [pod["InfraId"] for pod in pods if lists.infra_runs(pod) and pod["Networks"]]
+        ready = {pod["Id"] for pod in pods if lists.infra_runs(pod) and pod["InfraId"] not in self._unnoticed}
+        addressed = [pod["InfraId"] for pod in pods if pod["Id"] in ready and pod["Networks"]]
         addresses = await self._addresses.of(api, {id_: _start(infras.get(id_, {})) for id_ in addressed})
         ends = {one["Id"]: one["ExitedAt"] for one in containers if _may_be_oom(one)}
         oom_killed = await self._oom_killed.of(api, ends)
         return Found(
-            [lists.sandbox(pod, addresses.get(pod["InfraId"], "")) for pod in pods],
+            [lists.sandbox(pod, addresses.get(pod["InfraId"], ""), pod["Id"] in ready) for pod in pods],
             [lists.container(one, oom_killed.get(one["Id"], False)) for one in containers],
         )
+
+    async def _containers(self, api: Api, query: Mapping[str, str]) -> Sequence[Listed]:
+        """What ended after its monitor was killed runs on for podman: nobody tells it."""
+        listed = await _list(api, "/containers/json", query)
+        suspects = _ended_unnoticed(listed)
+        if suspects - self._unnoticed.keys() and not await asyncio.to_thread(sees_ours, api.socket):
+            return listed
+        for _ in range(round(TOLD / 0.1)):
+            if not suspects - self._unnoticed.keys():
+                break
+            await asyncio.sleep(0.1)
+            listed = await _list(api, "/containers/json", query)
+            suspects &= _ended_unnoticed(listed)
+        self._unnoticed = {id_: self._unnoticed.get(id_, int(time.time())) for id_ in suspects}
+        return [lists.lost(one, self._unnoticed[one["Id"]]) if one["Id"] in suspects else one for one in listed]
 
 
 class _Once(Generic[Fact]):
@@ -75,6 +97,12 @@ async def _list(api: Api, path: str, query: Mapping[str, str]) -> Sequence[Liste
 
 def _start(infra: Listed) -> Hashable:
     return infra.get("StartedAt"), infra.get("Pid")
+
+
+def _ended_unnoticed(entries: Sequence[Listed]) -> set[str]:
+    """Those that run, as podman has it, and whose process has ended."""
+    running = [one for one in entries if one["State"] in ("running", "stopping") and one["Pid"]]
+    return {one["Id"] for one in running if has_ended(one["Pid"])}
 
 
 def _may_be_oom(entry: Listed) -> bool:

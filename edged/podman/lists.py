@@ -8,10 +8,12 @@ from typing import Any
 
 from edged.runtime import ContainerState, FoundContainer, FoundSandbox, Image
 
-__all__ = ["Listed", "container", "image", "infra_runs", "sandbox"]
+__all__ = ["Listed", "container", "image", "infra_runs", "lost", "sandbox"]
 
 Listed = Mapping[str, Any]
 """One entry of a list."""
+UNKNOWN = 255
+"""Exit code of a container of which podman does not know how it ended."""
 _STATES: Mapping[str, ContainerState] = {
     "created": "created",
     "configured": "created",
@@ -51,12 +53,17 @@ def _reason(code: int | None, oom_killed: bool) -> str:
     return "Completed" if code == 0 else "Error"
 
 
-def sandbox(entry: Listed, address: str) -> FoundSandbox:
+def lost(entry: Listed, ended: int) -> Listed:
+    """The same container, of which nobody knows how it ended."""
+    return {**entry, "State": "exited", "ExitCode": UNKNOWN, "ExitedAt": ended}
+
+
+def sandbox(entry: Listed, address: str, ready: bool) -> FoundSandbox:
     """From `pods/json`."""
     return FoundSandbox(
         id=entry["Id"],
         labels=entry["Labels"] or {},
-        ready=infra_runs(entry),
+        ready=ready,
         address=address,
         created=_time(entry["Created"]),
     )

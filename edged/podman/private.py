@@ -6,13 +6,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
-import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from edged.podman.processes import listener
 from edged.podman.service import Service
 from edged.podman.settings import service_environment
 
@@ -65,11 +64,7 @@ class PrivatePodman:
 
     def service(self) -> int:
         """The process that listens at its socket; 0: nobody does."""
-        with socket.socket(socket.AF_UNIX) as one, suppress(OSError):
-            one.connect(str(self.socket))
-            pid, _, _ = struct.unpack("3i", one.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-            return int(pid)
-        return 0
+        return listener(self.socket)
 
     def clear(self) -> None:
         """All that was made, and the service."""

@@ -136,6 +136,12 @@ class PodmanRuntime(Runtime):
         await _though_gone(self._api.call("POST", f"/containers/{id_}/stop", query, within=within))
 
     async def remove(self, id_: str) -> None:
+        try:
+            await self._remove(id_)
+        except RuntimeRefused:  # one whose monitor was killed: podman learns by trying that it has ended
+            await self._remove(id_)
+
+    async def _remove(self, id_: str) -> None:
         query = {"force": "true", "timeout": "0", "v": "true"}
         await _though_gone(self._api.call("DELETE", f"/containers/{id_}", query))
 

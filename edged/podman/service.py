@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from edged.podman.processes import has_ended
 from edged.podman.settings import service_environment
 from edged.runtime import RuntimeUnavailable
 
@@ -95,7 +96,7 @@ class Service:
         try:
             async with asyncio.timeout(START_TIMEOUT):
                 while not await answers(self.socket):
-                    if _ended(pid):
+                    if has_ended(pid):
                         raise RuntimeUnavailable(f"podman's service does not start: {self._last_words()}")
                     await asyncio.sleep(0.02)
         except TimeoutError:
@@ -130,12 +131,3 @@ def _only_one(path: Path) -> Iterator[None]:
         except OSError:
             raise RuntimeUnavailable("podman's service is being started by another process") from None
         yield
-
-
-def _ended(pid: int) -> bool:
-    """Also when nobody took notice of its end: some containers' first process does not."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return True
-    return stat.rpartition(")")[2].split()[0] == "Z"

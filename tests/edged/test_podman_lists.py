@@ -58,7 +58,13 @@ def test_a_word_that_nobody_knows() -> None:
 )
 def test_a_pod_is_ready_while_its_infra_container_runs(inside: Any, ready: bool) -> None:
     entry = {"Id": "p", "Labels": {}, "InfraId": "infra", "Containers": inside, "Created": ENTRY["Created"]}
-    assert lists.sandbox(entry, "10.0.0.1").ready is ready
+    assert lists.infra_runs(entry) is ready
+    assert lists.sandbox(entry, "10.0.0.1", ready).ready is ready
+
+
+def test_one_that_ended_unseen_is_an_error() -> None:
+    one = lists.container(lists.lost({**ENTRY, "State": "running"}, 1_700_000_000), oom_killed=False)
+    assert (one.state, one.exit_code, one.reason, one.finished) == ("exited", 255, "Error", 1_700_000_000)
 
 
 def test_an_image_has_each_name_once() -> None:

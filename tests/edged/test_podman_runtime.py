@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 import socket
 from collections.abc import Iterator
 
@@ -117,6 +119,36 @@ class TestPodman(RuntimeContract):
             forgotten = await bench.runtime.create(sandbox, plan)
         assert await bench.container(forgotten) is None
         assert (await bench.exited(await bench.start(plan, sandbox))).exit_code == 0
+
+    async def test_one_that_ended_after_its_monitor_was_killed_has_ended(
+        self, bench: Bench, engine: PodmanEngine
+    ) -> None:
+        sandbox = await bench.sandbox()
+        id_ = await bench.start(bench.plan(FOREVER), sandbox)
+        pids = engine.podman("inspect", "--format", "{{.State.ConmonPid}} {{.State.Pid}}", id_).split()
+        for pid in map(int, pids):
+            assert (await bench.here(id_)).state == "running"
+            os.kill(pid, signal.SIGKILL)
+        one = await bench.exited(id_)
+        assert (one.exit_code, one.reason) == (255, "Error")
+        assert await bench.here(id_) == one
+        await bench.runtime.remove(id_)
+        assert await bench.container(id_) is None
+
+    async def test_a_sandbox_that_ended_after_its_monitor_was_killed_is_not_ready(
+        self, bench: Bench, engine: PodmanEngine
+    ) -> None:
+        sandbox = await bench.sandbox()
+        infra = engine.podman("pod", "inspect", "--format", "{{.InfraContainerID}}", sandbox).strip()
+        for pid in engine.podman("inspect", "--format", "{{.State.ConmonPid}} {{.State.Pid}}", infra).split():
+            os.kill(int(pid), signal.SIGKILL)
+
+        async def not_ready() -> bool:
+            one = await bench.sandbox_here(sandbox)
+            assert one
+            return not one.ready
+
+        await until(not_ready, "the sandbox is seen to have ended")
 
     async def test_changes_go_on_when_the_service_was_killed(self, bench: Bench, engine: PodmanEngine) -> None:
         told: asyncio.Queue[None] = asyncio.Queue()

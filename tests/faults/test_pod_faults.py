@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -148,11 +149,13 @@ def _is_mortal(one: FoundContainer) -> bool:
     return one.labels[LABEL.pod].removeprefix("default/") not in STEADY
 
 
-async def found(engine: Engine) -> tuple[int, int]:
-    """How many sandboxes and running containers the engine has; one that ended may be kept for its exit status."""
+async def found(engine: Engine) -> Counter[str]:
+    """How many sandboxes and running containers of each pod the engine has; one that ended may be kept for its exit
+    status."""
     async with engine.runtime() as runtime:
         ours = await runtime.found(NODE)
-    return len(ours.sandboxes), sum(one.state == "running" for one in ours.containers)
+    running = [one for one in ours.containers if one.state == "running"]
+    return Counter(one.labels[LABEL.pod] for one in (*ours.sandboxes, *running))
 
 
 async def clear(engine: Engine) -> None:
@@ -208,11 +211,11 @@ async def harm_and_look(hub: Killable, engine: Engine, plant: Plant, harm: Harm,
     assert {mark: after[mark] for mark in before} == before, "nobody touched those that nobody wished to be touched"
     await hub.kill()
     await hub.start()
-    count = len(plant.desired())
     await until(plant.is_known, "the hub that was killed knows all of them")
     assert dict(plant.running()) == after, "the last one that was started has adopted all of them"
+    left = {f"default/{name}": 2 for name in plant.versions if name not in plant.stopped}
 
     async def nothing_is_left() -> bool:
-        return await found(engine) == (count, count)
+        return await found(engine) == left
 
     await until(nothing_is_left, "nothing is left of what is not desired: its sandbox may go last")
