@@ -26,8 +26,12 @@ __all__ = [
     "Nodes",
     "Objects",
     "Outcomes",
+    "Pod",
+    "Pods",
     "Reading",
     "Readings",
+    "Source",
+    "Sources",
     "Token",
     "TokenRequest",
     "Twin",
@@ -44,7 +48,7 @@ class Failure(Struct, frozen=True):
 
 
 class Condition(Struct, frozen=True):
-    """Something that keeps a device from being served, and what to do about it."""
+    """Something that keeps an object from being of use, and what to do about it."""
 
     type: str
     message: str
@@ -109,6 +113,44 @@ class Devices(Struct, frozen=True):
     next: str = ""
 
 
+class Pod(Struct, frozen=True):
+    """A pod that is declared, or runs."""
+
+    id: str
+    node: str
+    declared: str
+    """cloud, edge (in the folder of its node) or withdrawn (its node has not said yet that it is gone)."""
+    confirmed: bool
+    """Its node knows it as it is declared now; false = the declaration waits for the node."""
+    values: dict[str, str]
+    """What its twin reported, by property; none = its node has said nothing of it."""
+    received: int
+    """When the cloud heard of it last."""
+    conditions: list[Condition] = []
+
+
+class Pods(Struct, frozen=True):
+    pods: list[Pod]
+    next: str = ""
+
+
+class Source(Struct, frozen=True):
+    """A declared ConfigMap or Secret, without what it holds."""
+
+    id: str
+    keys: int
+    """How many values it holds."""
+    pods: list[str]
+    """Ids of the declared pods that name it."""
+    nodes: list[str]
+    """Theirs."""
+
+
+class Sources(Struct, frozen=True):
+    sources: list[Source]
+    next: str = ""
+
+
 class LostWish(Struct, frozen=True):
     """A desired value set in the cloud that gave way to one set at the edge at the same time."""
 
@@ -156,7 +198,8 @@ class Readings(Struct, frozen=True):
 
 
 class Objects(Struct, frozen=True, forbid_unknown_fields=True):
-    """Devices and models to be declared: KubeEdge v1beta1 objects."""
+    """To be declared: devices and models (KubeEdge v1beta1), pods, ConfigMaps and Secrets (v1), Deployments of one
+    replica (apps/v1)."""
 
     objects: list[dict[str, Any]]
 

@@ -1,4 +1,4 @@
-"""What operators declare: devices and models, and what follows from it for the twins."""
+"""What operators declare, and what follows from it for the twins of devices."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from cloud_sync import api_views as views
 from cloud_sync.api_request import Refused, answer, body, similar
 from cloud_sync.desired import desired
 from cloud_sync.hub_server import HubServer
+from cloud_sync.known_pods import known_pod
 from cloud_sync.registry import Registry
-from cloud_sync.stored import DEVICE, MODEL, Applied, StoredObject
+from cloud_sync.stored import CONFIG_MAP, DEVICE, KINDS, MODEL, POD, SECRET, Applied, StoredObject
 from cloud_sync.twin_log import Latest, TwinLog
 
 __all__ = ["ObjectRoutes"]
 
 OBJECTS = 1_000
 """Objects in one request."""
+_LISTED = {DEVICE: "devices", MODEL: "devices", POD: "pods", CONFIG_MAP: "configmaps", SECRET: "secrets"}
+"""By kind: what `twinhub get` shows it in."""
 
 
 class ObjectRoutes:
@@ -31,7 +34,7 @@ class ObjectRoutes:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/objects", self._apply),
-            web.delete(f"/objects/{{kind:{DEVICE}|{MODEL}}}/{{namespace}}/{{name}}", self._delete),
+            web.delete(f"/objects/{{kind:{'|'.join(KINDS)}}}/{{namespace}}/{{name}}", self._delete),
         ]
 
     async def _apply(self, request: web.Request) -> web.Response:
@@ -69,17 +72,23 @@ class ObjectRoutes:
     async def _delete(self, request: web.Request) -> web.Response:
         kind = request.match_info["kind"]
         name = f"{request.match_info['namespace']}/{request.match_info['name']}"
-        objects = self._registry.objects(kind)
-        origins = [one.origin for one in objects if one.id == name]
+        origins = self._origins(kind, name)
         if not origins:
-            known = [one.id for one in objects]
-            raise Refused(404, f"the cloud knows no {kind} {name[:200]}", similar(name, known, "devices"))
+            known = [one.id for one in self._registry.objects(kind)]
+            raise Refused(404, f"the cloud knows no {kind} {name[:200]}", similar(name, known, _LISTED[kind]))
         if all(origins):
             raise Refused(409, f"{kind} {name} is declared at {origins[0]}", "delete it from the folder there")
         await self._registry.delete(f"{kind}/{name}")
         if kind == DEVICE:
             await self._log.forget(name)
         return answer({"deleted": f"{kind}/{name}"})
+
+    def _origins(self, kind: str, name: str) -> list[str]:
+        """Where objects of this name are declared; empty text = in the cloud."""
+        found = [one.origin for one in self._registry.objects(kind) if one.id == name]
+        if kind == POD and not found and (pod := known_pod(self._registry, name)) and pod.declared == "edge":
+            found.append(pod.node)
+        return found
 
 
 def _id(applied: Applied) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from cloud_sync import api_forms as forms
+from cloud_sync.known_pods import KnownPod
 from cloud_sync.node_link import LinkState
 from cloud_sync.stored import Condition, NodeEntry, StoredObject
 from cloud_sync.twin_log import Latest, LostWish, Reading
 
-__all__ = ["conditions", "device", "link", "lost_wish", "node", "reading", "twin"]
+__all__ = ["conditions", "device", "link", "lost_wish", "node", "pod", "reading", "source", "twin"]
 
 
 def conditions(found: Iterable[Condition]) -> list[forms.Condition]:
@@ -70,6 +71,24 @@ def twin(
         sorted(latest.unmet) if latest else [],
         [lost_wish(one) for one in lost],
         conditions(found),
+    )
+
+
+def pod(known: KnownPod, latest: Latest | None, found: list[forms.Condition], *, confirmed: bool) -> forms.Pod:
+    """`latest`: its twin; what another node reported, where the pod was before, is left out."""
+    values, received = {}, 0
+    if latest is not None and latest.node == known.node:
+        said = {name: one.actual.value for name, one in latest.twin.items() if one.actual}
+        values, received = {name: value for name, value in said.items() if value is not None}, latest.received
+    return forms.Pod(known.id, known.node, known.declared, confirmed, values, received, found)
+
+
+def source(stored: StoredObject, users: Iterable[StoredObject]) -> forms.Source:
+    """A ConfigMap or Secret and the pods that name it."""
+    keys = {key for part in ("data", "binaryData") for key in stored.object.get(part) or ()}
+    pods = list(users)
+    return forms.Source(
+        stored.id, len(keys), [one.id for one in pods], sorted({one.node for one in pods if one.node})
     )
 
 

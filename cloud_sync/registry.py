@@ -45,7 +45,7 @@ class Registry:
         pods: PodRules = NO_PODS,
     ) -> None:
         """`protocols`: whose devices are checked in full. `clock` gives Unix seconds. `pods`: how they are read."""
-        self._store, self._clock, self._pods = store, clock, pods
+        self._store, self._clock, self.rules = store, clock, pods
         self._assembled = Assembled(protocols)
         self._changes = NodeChanges()
         self._entries = IndexedStore(store, self._changes.tell)
@@ -71,7 +71,7 @@ class Registry:
         stored: if it is cut off between the two, applying again finds them still to be imposed. Those of a device
         that moves are left to the caller, for they belong to its new home.
         """
-        found = await asyncio.to_thread(declared.read, objects, self._pods)
+        found = await asyncio.to_thread(declared.read, objects, self.rules)
         order = sorted(range(len(found)), key=lambda i: _place(found[i].kind))
         outcomes = {i: await self._apply(found[i], impose) for i in order}
         return [outcomes[i] for i in range(len(found))]
@@ -126,7 +126,7 @@ class Registry:
         return [one for kind in kinds or KINDS for one in self._index.all(kind)]
 
     def find(self, key: str) -> StoredObject | None:
-        """The object of this key that the cloud serves; a model only if it is declared in the cloud."""
+        """The object of this key; a model only if it is declared in the cloud."""
         return self._index.find(key)
 
     def device(self, device_id: str) -> StoredObject | None:
@@ -152,7 +152,7 @@ class Registry:
     def conditions(self, key: str) -> list[Condition]:
         """What keeps an object from being of use."""
         one = self._index.find(key)
-        return list(conditions(one, self._index, self._assembled, self._pods)) if one else []
+        return list(conditions(one, self._index, self._assembled, self.rules)) if one else []
 
     # ---- what nodes have
 
@@ -177,6 +177,8 @@ class Registry:
 
     async def has_confirmed(self, one: StoredObject) -> bool:
         """Whether the node it is for has this object as it is now, or had it before it lost its disk."""
+        if self.node(one.node) is None:
+            return False
         entry = await self._store.get(f"{_SYNC}/{one.node}/{one.key}")
         return entry is not None and (entry.value["uid"], entry.value["version"]) == (one.uid, one.version)
 

@@ -13,6 +13,7 @@ from cloud_sync import enrolment
 from cloud_sync.api import PREFIX, api
 from cloud_sync.api_nodes import NodeRoutes
 from cloud_sync.api_objects import ObjectRoutes
+from cloud_sync.api_pods import PodRoutes
 from cloud_sync.api_twins import TwinRoutes
 from cloud_sync.authority import Authority
 from cloud_sync.certificates import DAY
@@ -28,6 +29,7 @@ from cloud_sync.twin_log import TwinLog
 from cloud_sync.twin_log_sqlite import SqliteTwinLog
 from eventbus.owned_task import OwnedTask
 from twin.store import open_store
+from twinhub.cloud_pods import POD_RULES
 from twinhub.cloud_settings import CloudServerSettings
 from twinhub.errors import CommandError
 from twinhub.manifests import protocol_schemas
@@ -61,7 +63,7 @@ async def running_cloud(settings: CloudServerSettings, hosts: list[str], state: 
         authority = Authority.open(state / "authority")
         contexts = hub_context(authority, hosts), bootstrap_context(authority, hosts)
         store = await enter(open_store(state / _CATALOGUES[settings.store]))
-        registry = await enter(Registry(store, protocol_schemas()))
+        registry = await enter(Registry(store, protocol_schemas(), pods=POD_RULES))
         await registry.nobody_connected()
         log = await enter(SqliteTwinLog(state / "twins.db", history=settings.history_days * DAY))
         tokens = Tokens(store, authority, allow_unbound=settings.allow_unbound_tokens)
@@ -106,8 +108,9 @@ def _application(
     """What is served on the port where edges join and operators ask."""
     lifetime, grace = settings.certificate_days * DAY, settings.grace_days * DAY
     nodes = NodeRoutes(registry, server, logs, tokens, token_lifetime=settings.token_minutes * 60)
-    twins, objects = TwinRoutes(registry, log, server), ObjectRoutes(registry, log, server)
+    twins, pods = TwinRoutes(registry, log, server), PodRoutes(registry, log)
+    objects = ObjectRoutes(registry, log, server)
     application = web.Application()
     application.add_routes(enrolment.routes(authority, tokens, registry, lifetime=lifetime, grace=grace))
-    application.add_subapp(PREFIX, api([*nodes.routes(), *twins.routes(), *objects.routes()]))
+    application.add_subapp(PREFIX, api([*nodes.routes(), *twins.routes(), *pods.routes(), *objects.routes()]))
     return application

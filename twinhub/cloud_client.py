@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -22,8 +22,12 @@ from cloud_sync.api_forms import (
     Nodes,
     Objects,
     Outcomes,
+    Pod,
+    Pods,
     Reading,
     Readings,
+    Source,
+    Sources,
     Token,
     TokenRequest,
     Twin,
@@ -31,20 +35,19 @@ from cloud_sync.api_forms import (
     Wishes,
 )
 from link.contents import LogLine
+from twinhub.cloud_parts import parts
 from twinhub.errors import CommandError
 from twinhub.text import printable
 
 __all__ = ["PORT", "Address", "CloudClient"]
 
 T = TypeVar("T")
-P = TypeVar("P", Nodes, Devices, Twins)
+P = TypeVar("P", Nodes, Devices, Twins, Pods, Sources)
 
 PORT = 10002
 LARGEST_ANSWER = 64 * 1024 * 1024
 """Bytes."""
 LONGEST_MESSAGE = 1_000
-OBJECTS = 100
-"""Objects sent at once."""
 
 
 class Address(NamedTuple):
@@ -101,6 +104,20 @@ class CloudClient:
         """The twin of one device (`<namespace>/<name>`)."""
         return self._ask("GET", f"twins/{device}", Twin)
 
+    def pods(self) -> Iterator[Pod]:
+        """All pods, by id."""
+        for page in self._pages("pods", Pods):
+            yield from page.pods
+
+    def pod(self, pod: str) -> Pod:
+        """One pod (`<namespace>/<name>`)."""
+        return self._ask("GET", f"pods/{pod}", Pod)
+
+    def sources(self, listing: Literal["configmaps", "secrets"]) -> Iterator[Source]:
+        """All of them, by id, without their values."""
+        for page in self._pages(listing, Sources):
+            yield from page.sources
+
     def readings(self, device: str, name: str, *, since: int, until: int) -> Iterator[Reading]:
         """The readings with since ≤ time < until (Unix milliseconds), by time."""
         path = f"twins/{device}/{_quoted(name)}/readings"
@@ -122,9 +139,8 @@ class CloudClient:
 
     def apply(self, objects: Sequence[dict[str, Any]]) -> Iterator[Applied]:
         """Declare objects; those that are declared already take the new form."""
-        for start in range(0, len(objects), OBJECTS):
-            part = Objects(list(objects[start : start + OBJECTS]))
-            yield from self._ask("POST", "objects", Outcomes, part).applied
+        for part in parts(objects):
+            yield from self._ask("POST", "objects", Outcomes, Objects(part)).applied
 
     def delete(self, key: str) -> None:
         """Declare an object (`<Kind>/<namespace>/<name>`) no longer."""

@@ -1,4 +1,4 @@
-"""`twinhub get nodes|devices|twins --cloud`: what a cloud knows, as tables or as JSON."""
+"""`twinhub get nodes|devices|twins|pods|configmaps|secrets --cloud`: what a cloud knows, as tables or as JSON."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from cloud_sync.api_forms import Reading, Twin
+from cloud_sync.api_forms import Reading, Source, Twin
 from twinhub.cloud_client import CloudClient
+from twinhub.cloud_pod_rows import pod_table, source_table
 from twinhub.cloud_rows import device_table, node_table, reading_table, twin_lines
 from twinhub.errors import CommandError
 from twinhub.text import columns, printable
@@ -52,6 +53,36 @@ def _devices(client: CloudClient, name: str | None, options: argparse.Namespace)
     else:
         none = "the cloud knows no devices; declare some with `twinhub apply -f FILE`"
         _print(device_table(devices, time.time()), devices, none)
+
+
+def _pods(client: CloudClient, name: str | None, options: argparse.Namespace) -> None:
+    pods = list(client.pods()) if name is None else [client.pod(device_id(name))]
+    if options.json:
+        _print_json(pods)
+    else:
+        _print(
+            pod_table(pods, time.time()), pods, "the cloud knows no pods; declare some with `twinhub apply -f FILE`"
+        )
+
+
+def _config_maps(client: CloudClient, name: str | None, options: argparse.Namespace) -> None:
+    _sources("configmap", client.sources("configmaps"), name, json=options.json)
+
+
+def _secrets(client: CloudClient, name: str | None, options: argparse.Namespace) -> None:
+    _sources("secret", client.sources("secrets"), name, json=options.json)
+
+
+def _sources(kind: str, known: Iterable[Source], name: str | None, *, json: bool) -> None:
+    wanted = device_id(name) if name is not None else None
+    sources = [one for one in known if wanted in (None, one.id)]
+    if wanted is not None and not sources:
+        raise CommandError(f"the cloud knows no {kind} {wanted}; `twinhub get {kind}s` lists those it knows")
+    if json:
+        _print_json(sources)
+    else:
+        none = f"the cloud knows no {kind}s; declare some with `twinhub apply -f FILE`"
+        _print(source_table(kind.upper(), sources), sources, none)
 
 
 def _twins(client: CloudClient, name: str | None, options: argparse.Namespace) -> None:
@@ -119,4 +150,11 @@ def _print_json(thing: object) -> None:
     print(msgspec.json.encode(thing).decode())
 
 
-KINDS = {"nodes": _nodes, "devices": _devices, "twins": _twins}
+KINDS = {
+    "nodes": _nodes,
+    "devices": _devices,
+    "twins": _twins,
+    "pods": _pods,
+    "configmaps": _config_maps,
+    "secrets": _secrets,
+}

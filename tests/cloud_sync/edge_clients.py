@@ -29,6 +29,7 @@ from link.enrolment import NODES, common_name
 from link.handshake import Channel, Hello, Welcome, path
 from link.message import Message, decode, encode, encode_batch
 from twin.store import open_store
+from twinhub.cloud_pods import POD_RULES
 
 JOURNAL = "0123456789abcdef" * 2
 HOST = "127.0.0.1"
@@ -100,7 +101,7 @@ class Cloud:
         """With its stores and its server, as one process would have them."""
         async with (
             open_store(self.folder / "registry.db") as store,
-            Registry(store, {}) as self.registry,
+            Registry(store, {}, pods=POD_RULES) as self.registry,
             SqliteTwinLog(self.folder / "twins.db") as self.log,
             self.serving() as self.server,
         ):

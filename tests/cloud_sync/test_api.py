@@ -1,38 +1,23 @@
 """The operators' interface over real HTTPS, over a real registry, log and hub server."""
 
 import asyncio
-import io
-import json
-import ssl
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
-from enrolment_server import HOSTS, node_identity
+from api_cloud import Cloud, client, served
+from enrolment_server import node_identity
 
-from cloud_sync.api import PREFIX, api
-from cloud_sync.api_nodes import NodeRoutes
-from cloud_sync.api_objects import ObjectRoutes
+from cloud_sync.api import PREFIX
 from cloud_sync.api_request import BODY_BYTES
-from cloud_sync.api_twins import TwinRoutes
 from cloud_sync.authority import Authority
-from cloud_sync.https import serving
-from cloud_sync.hub_server import HubServer
-from cloud_sync.node_logs import NodeLogs
-from cloud_sync.registry import Registry
-from cloud_sync.tls import bootstrap_context, hub_context
-from cloud_sync.tokens import Tokens
-from cloud_sync.twin_log import Change, TwinLog
-from cloud_sync.twin_log_sqlite import SqliteTwinLog
+from cloud_sync.twin_log import Change
 from link.contents import LogLine
 from link.enrolment import JoinToken
 from twin.documents import DeviceState, MsgTwin, TwinValue, TwinVersion, TypeMetadata, ValueMetadata
-from twin.store import open_store
 
 JOURNAL = "0" * 32
 MODEL = {
@@ -70,74 +55,16 @@ def speed(value: str, number: int, at: int) -> dict[str, MsgTwin]:
     return {"speed": MsgTwin(None, actual, True, TypeMetadata("int", "rpm"), None, TwinVersion(0, number))}
 
 
-class Answer(NamedTuple):
-    status: int
-    body: Any
-
-
-class Cloud(NamedTuple):
-    """What runs, and an operator's client of it."""
-
-    folder: Path
-    authority: Authority
-    registry: Registry
-    log: TwinLog
-    logs: NodeLogs
-    port: int
-    operator: aiohttp.ClientSession
-
-    async def ask(self, method: str, path: str, body: object = None, data: bytes | None = None) -> Answer:
-        data = json.dumps(body).encode() if body is not None else data
-        content = None if data is None else io.BytesIO(data)
-        url = f"https://localhost:{self.port}{PREFIX}{path}"
-        async with self.operator.request(method, url, data=content) as answer:
-            return Answer(answer.status, await answer.json())
-
-    async def get(self, path: str) -> Any:
-        answer = await self.ask("GET", path)
-        assert answer.status == 200, answer
-        return answer.body
-
-    async def apply(self, *objects: dict[str, Any]) -> list[dict[str, Any]]:
-        answer = await self.ask("POST", "objects", {"objects": list(objects)})
-        assert answer.status == 200, answer
-        applied: list[dict[str, Any]] = answer.body["applied"]
-        return applied
-
-    async def report(self, *changes: tuple[str, str, int]) -> None:
-        """Reports of the speed of default/pump: value, number, time."""
-        taken = [Change(number, "default/pump", speed(value, number, at)) for value, number, at in [*changes]]
-        await self.log.take("press-shop", JOURNAL, taken)
-
-
-def client(authority: Authority, identity: Path | None) -> aiohttp.ClientSession:
-    context = ssl.create_default_context(cadata=authority.ca_pem)
-    if identity:
-        context.load_cert_chain(identity)
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
-
-
 @pytest.fixture
 async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
-    async with AsyncExitStack() as stack:
-        enter = stack.enter_async_context
-        authority = Authority.open(tmp_path / "authority")
-        store = await enter(open_store(tmp_path / "catalogue.db"))
-        registry = await enter(Registry(store, {}))
-        log = await enter(SqliteTwinLog(tmp_path / "twins.db"))
-        tokens, logs = Tokens(store, authority), NodeLogs()
-        links = hub_context(authority, HOSTS)
-        server = await enter(
-            HubServer(registry=registry, log=log, context=links, host="127.0.0.1", port=0, logs=logs)
-        )
-        nodes = NodeRoutes(registry, server, logs, tokens, token_lifetime=3600)
-        twins, objects = TwinRoutes(registry, log, server), ObjectRoutes(registry, log, server)
-        application = web.Application()
-        application.add_subapp(PREFIX, api([*nodes.routes(), *twins.routes(), *objects.routes()]))
-        port = await enter(serving(application, bootstrap_context(authority, HOSTS), "127.0.0.1"))
-        operator = await enter(client(authority, authority.operator_identity()))
-        await registry.add_node("press-shop", address="127.0.0.1", not_after=time.time() + 3600)
-        yield Cloud(tmp_path, authority, registry, log, logs, port, operator)
+    async with served(tmp_path) as running:
+        yield running
+
+
+async def report(cloud: Cloud, *changes: tuple[str, str, int]) -> None:
+    """Reports of the speed of default/pump: value, number, time."""
+    taken = [Change(number, "default/pump", speed(value, number, at)) for value, number, at in [*changes]]
+    await cloud.log.take("press-shop", JOURNAL, taken)
 
 
 async def test_only_operators_are_answered(cloud: Cloud) -> None:
@@ -238,7 +165,7 @@ async def test_what_was_cut_off_is_completed_by_applying_again(cloud: Cloud) -> 
 async def test_a_device_that_an_edge_gave_up_can_be_declared_for_another(cloud: Cloud) -> None:
     await cloud.registry.edges.declare("press-shop", MODEL)
     await cloud.registry.edges.declare("press-shop", device())
-    await cloud.report(("1200", 1, 1000))
+    await report(cloud, ("1200", 1, 1000))
     await cloud.registry.edges.declared("press-shop", [])
     await cloud.apply(MODEL, device(node="paint-shop", desired="900"))
     await cloud.log.take("paint-shop", JOURNAL, [Change(1, "default/pump", speed("1300", 1, 2000))])
@@ -288,7 +215,7 @@ async def test_a_moved_device_keeps_its_wishes_open(cloud: Cloud) -> None:
 
 async def test_twins_and_devices_show_what_was_reported(cloud: Cloud) -> None:
     await cloud.apply(MODEL, device())
-    await cloud.report(("1200", 1, 1000))
+    await report(cloud, ("1200", 1, 1000))
     await cloud.log.take("press-shop", JOURNAL, [Change(2, "default/pump", DeviceState("pump", "online"))])
     shown = await cloud.get("twins/default/pump")
     assert shown["twin"]["speed"]["actual"]["value"] == "1200"
@@ -305,7 +232,7 @@ async def test_twins_and_devices_show_what_was_reported(cloud: Cloud) -> None:
 
 async def test_readings_since_and_at(cloud: Cloud) -> None:
     await cloud.apply(MODEL, device())
-    await cloud.report(("1", 1, 1000), ("2", 2, 2000), ("3", 3, 3000))
+    await report(cloud, ("1", 1, 1000), ("2", 2, 2000), ("3", 3, 3000))
     readings = (await cloud.get("twins/default/pump/speed/readings?since=1500"))["readings"]
     assert [(one["time"], one["value"]) for one in readings] == [(2000, "2"), (3000, "3")]
     (then,) = (await cloud.get("twins/default/pump/speed/readings?at=2999"))["readings"]
@@ -318,7 +245,7 @@ async def test_readings_since_and_at(cloud: Cloud) -> None:
 async def test_pages_of_readings_lose_none(cloud: Cloud, limit: int) -> None:
     await cloud.apply(MODEL, device())
     times = [1000, 3000, 2000, 2000, 4000]  # the edge's clock was set back
-    await cloud.report(*((str(number), number, at) for number, at in enumerate(times, start=1)))
+    await report(cloud, *((str(number), number, at) for number, at in enumerate(times, start=1)))
     found, since, skip = [], 0, 0
     while True:
         page = await cloud.get(f"twins/default/pump/speed/readings?since={since}&skip={skip}&limit={limit}")
@@ -343,7 +270,7 @@ async def test_lists_come_in_pages(cloud: Cloud) -> None:
 
 async def test_a_deleted_device_is_gone(cloud: Cloud) -> None:
     await cloud.apply(MODEL, device())
-    await cloud.report(("1200", 1, 1000))
+    await report(cloud, ("1200", 1, 1000))
     assert (await cloud.ask("DELETE", "objects/Device/default/pump")).status == 200
     assert (await cloud.ask("GET", "twins/default/pump")).status == 404
     assert (await cloud.ask("DELETE", "objects/Device/default/pump")).status == 404

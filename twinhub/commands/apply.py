@@ -1,4 +1,5 @@
-"""Declare devices and models in the cloud, which hands each device to the node its spec.nodeName names.
+"""Declare devices, models, pods, ConfigMaps and Secrets in the cloud, which hands each device and pod to the node
+its spec.nodeName names, with the models, ConfigMaps and Secrets it needs.
 
 examples:
   twinhub apply -f plant.yaml --cloud HOST
@@ -6,7 +7,8 @@ examples:
   sed s/edge-1/edge-2/ plant.yaml | twinhub apply -f - --cloud HOST
 
 Everything is checked before anything is sent. What is declared already and looks the same stays as it is; a desired
-value that is new or edited becomes a wish. A device may come before its model: the cloud keeps it and says so.
+value that is new or edited becomes a wish. A device may come before its model, and a pod before its Secret: the
+cloud keeps it and says so.
 Exit codes: 0 all of it is declared, 1 mistakes, something was refused, or no cloud; 2 usage.
 """
 
@@ -54,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _objects(path: str) -> list[dict[str, Any]]:
-    """What is declared there, models first. CommandError with every mistake there is."""
+    """What is declared there, what others need first. CommandError with every mistake there is."""
     with _readable(path) as (place, shown):
         objects, problems = read_objects(place)
     lines = [str(problem).replace(*shown) for problem in problems if problem.severity == "error"]

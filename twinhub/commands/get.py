@@ -13,6 +13,8 @@ of a cloud:
   twinhub get twins pump --cloud HOST  one twin, with wishes that are open or lost
   twinhub get twins pump --cloud HOST --property speed --since 1h
   twinhub get twins pump --cloud HOST --property speed --at 2026-03-01T14:00
+  twinhub get pods --cloud HOST        all pods and their nodes, and what is wrong with any
+  twinhub get secrets --cloud HOST     who takes them; no value is shown; configmaps likewise
 
 A device is named NAME (in the namespace default) or NAMESPACE/NAME.
 Exit codes: 0 shown, 1 no hub, no such device or property, or a property without a value; 2 usage.
@@ -45,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("property", nargs="?", metavar="PROPERTY")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_broker_option(parser)
-    cloud = parser.add_argument_group("of a cloud", "DEVICE is nodes, devices or twins, PROPERTY the name of one")
+    cloud = parser.add_argument_group("of a cloud", "DEVICE is what to list, PROPERTY the name of one")
     add_cloud_option(cloud, "ask this cloud instead of a hub; port 10002 unless it is named")
     cloud.add_argument("--property", dest="of", metavar="PROPERTY", help="only this property of the twin")
     when = cloud.add_mutually_exclusive_group()
