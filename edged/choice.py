@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from edged.no_runtime import NoRuntime
+from edged.engines import NAMES, engine
+from edged.former_engines import note, unnote
 from edged.runtime import Runtime
 
 __all__ = ["RuntimeName", "choose"]
@@ -25,17 +26,23 @@ _REMEMBERED = "runtime"
 
 def choose(wanted: RuntimeName, directory: Path) -> Runtime:
     """The engine, not entered yet. `directory`: edged's own; it remembers the choice, because what one engine runs
-    another one does not see: `auto` stays with the one that was used before."""
+    another one does not see: `auto` stays with the one that was used before, and what runs on one that was is ended
+    there (`former_engines`)."""
     before = _last(directory)
     name = wanted if wanted != "auto" else before or ("podman" if _podman_works() else "process")
-    if before and before != name:
-        logger.warning("pods run on %s from now on; what still runs on %s is not looked after any more", name, before)
+    if before and before != name != "none":
+        logger.info("pods run on %s from now on, and not on %s any more", name, before)
+    elif before and before != name:
+        logger.warning("pods are not looked after any more; what still runs on %s goes on", before)
     elif wanted == "auto" and not before:
         logger.info("pods run on %s; `pods: {runtime: ...}` in twinhub.yaml chooses another engine", name)
     if name != "none":
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if before and before != name:
+            note(directory, before)
         (directory / _REMEMBERED).write_text(f"{name}\n")
-    return _runtime(name, directory)
+        unnote(directory, name)
+    return engine(name, directory)
 
 
 def _last(directory: Path) -> str:
@@ -43,7 +50,7 @@ def _last(directory: Path) -> str:
         name = (directory / _REMEMBERED).read_text().strip()
     except (OSError, UnicodeDecodeError):
         return ""
-    return name if name in ("podman", "cri", "process") else ""
+    return name if name in NAMES else ""
 
 
 def _podman_works() -> bool:
@@ -61,22 +68,3 @@ def _podman_works() -> bool:
     if done.returncode:
         logger.warning("podman is here, but does not work: %.300s", done.stderr.strip())
     return done.returncode == 0
-
-
-def _runtime(name: str, directory: Path) -> Runtime:
-    match name:
-        case "podman":
-            from edged.podman import PodmanRuntime  # noqa: PLC0415 - only the chosen one is imported
-
-            return PodmanRuntime(None, directory / "podman")
-        case "cri":
-            try:
-                from edged.cri import CriRuntime  # noqa: PLC0415
-            except ImportError:
-                return NoRuntime("pods on containerd and CRI-O need one thing more: pip install 'twinhub[cri]'")
-            return CriRuntime(directory / "cri")
-        case "process":
-            from edged.process.runtime import ProcessRuntime  # noqa: PLC0415
-
-            return ProcessRuntime(directory / "process")
-    return NoRuntime("twinhub.yaml says `pods: {runtime: none}`: this node runs no pods")

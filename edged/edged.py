@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from edged.devices import Devices
 from edged.engine import Engine
+from edged.former_engines import leave
 from edged.host_ports import conflicts
 from edged.pod import DEVICE_ANNOTATION, Container, Pod
 from edged.recollection import Recollection
@@ -96,7 +97,7 @@ class Edged:
             await stack.enter_async_context(self._recollection)
             self._group = await stack.enter_async_context(asyncio.TaskGroup())
             stack.callback(self._leave)
-            self._start(self._engine.run(), f"edged of {self._node}")
+            self._start(self._serve(), f"edged of {self._node}")
             self._stack = stack.pop_all()
         return self
 
@@ -159,6 +160,10 @@ class Edged:
         """Images were loaded: pods that wait for one need not wait any longer."""
         for worker in self._workers.values():
             worker.retry_images()
+
+    async def _serve(self) -> None:
+        await leave(self._directory, self._node)
+        await self._engine.run()
 
     def _rewish(self, pod_id: str) -> None:
         if self._planner is None:
