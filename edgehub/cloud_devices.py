@@ -55,9 +55,9 @@ class CloudDevices:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def begins_anew(self, device_id: str) -> bool:
-        """Whether what is served under this name is about to give way to another device."""
-        return self._kept.begins_anew(f"{DEVICE}/{device_id}")
+    def is_giving_way(self, device_id: str) -> bool:
+        """Whether what is served under this name is about to go; another device of its name may follow."""
+        return self._kept.is_giving_way(f"{DEVICE}/{device_id}")
 
     async def put(self, kind: str, namespace: str, name: str, content: object) -> None:
         """As `KeptObjects.put`."""
@@ -72,10 +72,10 @@ class CloudDevices:
         while True:
             changes = await self._kept.changes()
             devices = await self._assemble()
-            replaced = changes.replaced
-            if replaced:  # withdrawn and declared anew while we were away: nothing of the old one is true of it
-                await self._apply([one for one in devices if f"{DEVICE}/{one.id}" not in replaced], ())
-                self._kept.gave_way(replaced)
+            others = [device for device in devices if f"{DEVICE}/{device.id}" not in changes.gone]
+            if len(others) < len(devices):  # nothing of the old one is true of the one that follows
+                await self._apply(others, ())
+            self._kept.gave_way(changes.gone)
             await self._apply(devices, _ids(changes.sent))
 
     async def _assemble(self) -> list[Device]:

@@ -37,10 +37,10 @@ class CloudPods:
         await self._kept.recall()
         return list(self._kept.all.values())
 
-    def begins_anew(self, device_id: str) -> bool:
-        """Whether this is the twin of a pod that is about to give way to another one of its name."""
+    def is_giving_way(self, device_id: str) -> bool:
+        """Whether this is the twin of a pod that is about to go; another one of its name may follow."""
         namespace, _, name = device_id.partition("/")
-        return self._kept.begins_anew(f"{POD}/{namespace}/{name.removeprefix('pod.')}")
+        return self._kept.is_giving_way(f"{POD}/{namespace}/{name.removeprefix('pod.')}")
 
     async def put(self, kind: str, namespace: str, name: str, content: object) -> None:
         """As `KeptObjects.put`. A pod that is on its way out, as Kubernetes says by its deletionTimestamp, is to be
@@ -59,9 +59,9 @@ class CloudPods:
         while True:
             changes = await self._kept.changes()
             objects = self._kept.all
-            if changes.replaced:
-                await self._apply([one for key, one in objects.items() if key not in changes.replaced], ())
-                self._kept.gave_way(changes.replaced)
+            if changes.gone & objects.keys():  # nothing of the old one is true of the one that follows
+                await self._apply([one for key, one in objects.items() if key not in changes.gone], ())
+            self._kept.gave_way(changes.gone)
             await self._apply(list(objects.values()), _twins(changes.sent))
 
 

@@ -72,9 +72,9 @@ class Downlink:
             await self._wishes.forget(device_id)
 
     def _serves(self, device_id: str) -> bool:
-        """Under this name, and not about to give way to another one."""
-        anew = self._devices.begins_anew(device_id) or self._pods.begins_anew(device_id)
-        return self._hub_side.serves(device_id) and not anew
+        """And goes on doing so: what is about to go takes no more wishes, one of its name may follow."""
+        going = self._devices.is_giving_way(device_id) or self._pods.is_giving_way(device_id)
+        return self._hub_side.serves(device_id) and not going
 
     async def _forget_wishes(self, resource: Resource, message: Message) -> None:
         if message.route.operation == "delete" and resource.kind in (Kind.DEVICE, Kind.POD):

@@ -28,8 +28,8 @@ class Changes(NamedTuple):
 
     sent: frozenset[str]
     """What the cloud sent, and was not known like this."""
-    replaced: frozenset[str]
-    """What is another object than before under the same name."""
+    gone: frozenset[str]
+    """What was deleted, or is another object than before: what is served under these names is to give way."""
 
 
 class KeptObjects:
@@ -42,7 +42,7 @@ class KeptObjects:
         self._objects: dict[str, Object] = {}
         self._changed = asyncio.Event()
         self._sent: set[str] = set()
-        self._replaced: set[str] = set()
+        self._gone: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -74,7 +74,7 @@ class KeptObjects:
         self._objects[key] = value
         self._sent.add(key)
         if known is not None and not _same(known, value):
-            self._replaced.add(key)
+            self._gone.add(key)
         self._changed.set()
 
     async def delete(self, kind: str, namespace: str, name: str, content: object) -> None:
@@ -85,6 +85,7 @@ class KeptObjects:
             return
         await self._catalogue.delete(PREFIX + key)
         del self._objects[key]
+        self._gone.add(key)
         self._changed.set()
 
     def apply_again(self) -> None:
@@ -96,15 +97,15 @@ class KeptObjects:
         await self._changed.wait()
         await self._settle()
         sent, self._sent = frozenset(self._sent), set()
-        return Changes(sent, frozenset(self._replaced))
+        return Changes(sent, frozenset(self._gone))
 
-    def begins_anew(self, key: str) -> bool:
-        """Whether what is served under this name is about to give way to another object."""
-        return key in self._replaced
+    def is_giving_way(self, key: str) -> bool:
+        """Whether what is served under this name is about to be served no longer, whatever follows it."""
+        return key in self._gone
 
     def gave_way(self, keys: frozenset[str]) -> None:
         """What was served under these names is served no longer."""
-        self._replaced -= keys
+        self._gone -= keys
 
     async def _settle(self) -> None:
         loop = asyncio.get_running_loop()

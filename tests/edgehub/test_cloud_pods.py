@@ -96,12 +96,15 @@ async def test_a_pod_that_kubernetes_is_about_to_delete_ends_now(edge: Open, pla
         await until(lambda: not running.objects)
 
 
-async def test_another_pod_of_the_same_name_begins_anew(edge: Open, cloud: StubCloud) -> None:
+@pytest.mark.parametrize("between", [[], [message(Kind.POD, pod(), "delete")]], ids=["away", "here"])
+async def test_another_pod_of_the_same_name_begins_anew(edge: Open, cloud: StubCloud, between: list[Message]) -> None:
+    """Whether the edge was away when the first one was deleted, or was told."""
     async with edge(cloud.port) as running:
         link = await cloud.link()
         await link.send(message(Kind.POD, pod()))
         await until(lambda: running.objects)
-        await link.send(message(Kind.POD, pod("u-2")), wish := wish_for("default/pod.web", "5"))
+        wish = wish_for("default/pod.web", "5")
+        await link.send(*between, message(Kind.POD, pod("u-2")), wish)
         await acknowledged(link, wish)
         await until(lambda: running.pods[-3:] == [["Pod/default/web"], [], ["Pod/default/web"]])
         await until(lambda: "speed" in (running.keeper.get("default/pod.web") or {}))
