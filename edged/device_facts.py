@@ -16,13 +16,13 @@ _WHOLE = ("url", "endpoint", "address", "macaddress", "serialport", "tty")
 _HOST = ("host", "ip", "hostname")
 
 
-def bound(device: Device, broker: str) -> BoundDevice:
-    """The device as environment variables. `broker`: where its twin is spoken to."""
+def bound(device: Device, broker: Mapping[str, str]) -> BoundDevice:
+    """The device as environment variables. `broker`: those that say where, and as whom, its twin is spoken to."""
     env = {
         "TWINHUB_DEVICE_ID": device.id,
         "TWINHUB_DEVICE_TOPIC": of_device(device.id, "").rstrip("/"),
         "TWINHUB_DEVICE_ADDRESS": address_of(device.config),
-        "TWINHUB_BROKER": broker,
+        **broker,
     }
     return BoundDevice(device.id, {name: value for name, value in env.items() if value})
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from eventbus.hub_side import HubSide
 from eventbus.transport import Session
+from twinhub.own_user import derived
 from twinhub.settings import Settings
 
 __all__ = ["BusSessions"]
@@ -23,6 +24,14 @@ class BusSessions:
     settings: Settings
     folder: Path
     url: str
+
+    @property
+    def secret_url(self) -> str:
+        """`url` with the user and password of the private broker's own, where it has users."""
+        broker = self.settings.broker
+        if broker.url is not None or not broker.users or not broker.password:
+            return self.url
+        return self.url.replace("://", f"://{broker.username}:{broker.password.read(self.folder)}@")
 
     @property
     def node(self) -> str:
@@ -41,7 +50,7 @@ class BusSessions:
         broker = self.settings.broker
         return Session(
             self.url,
-            client_id,
+            f"{client_id}{self._mark}",
             username=broker.username,
             password=broker.password.read(self.folder) if broker.password else None,
             ca_file=self._path(broker.ca_file),
@@ -50,6 +59,14 @@ class BusSessions:
             expiry=expiry,
             subscriptions=subscriptions,
         )
+
+    @property
+    def _mark(self) -> str:
+        """Whoever connects under a session's name takes the session over, so where others are let in ours cannot be
+        guessed."""
+        broker = self.settings.broker
+        own = broker.url is None and broker.users and broker.password
+        return f"-{derived(own.read(self.folder), 'sessions')[:16]}" if own else ""
 
     def _path(self, name: str | None) -> str | None:
         return str(self.folder / name) if name else None

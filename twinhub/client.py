@@ -30,6 +30,8 @@ T = TypeVar("T")
 LONGEST_QUEUE = 50_000
 """Messages kept while an answer is awaited; beyond, the oldest go."""
 
+_UNKNOWN = ("Not authorized", "Bad user name or password")
+
 
 class Message(NamedTuple):
     """One received message."""
@@ -136,7 +138,10 @@ class TwinClient:
                 self._received.extendleft(reversed(aside))
                 return message.payload
             aside.append(message)
-        raise CommandError(f"no hub answers at {self._shown}: the broker is there, `twinhub run` seems not to be")
+        unless = f", or {self._address.username} may not ask that" if self._address.username else ""
+        raise CommandError(
+            f"no hub answers at {self._shown}: the broker is there, `twinhub run` seems not to be{unless}"
+        )
 
     def _result(self, device: str, payload: bytes) -> dict[str, MsgTwin | None]:
         result = decode(payload, _Result, _Result(code=500, reason="the answer was not understood"))
@@ -182,7 +187,9 @@ class TwinClient:
 
     def _on_connect(self, _client: Client, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
         if code.is_failure:
-            self._refused = str(code)
+            named = self._address.username
+            advice = "check the user name and the password" if named else "name a user: mqtt://USER:PASSWORD@HOST"
+            self._refused = f"{code}; {advice}" if code in _UNKNOWN else str(code)
 
     def _on_subscribe(self, _client: Client, _data: Any, number: int, codes: list[Any], _properties: Any) -> None:
         self._acknowledged.add(number)

@@ -23,10 +23,8 @@ from edgehub.identity import Identity
 from edgehub.kept_objects import Object
 from edgehub.metrics import LinkCollector
 from edgehub.settings import LinkSettings
-from eventbus.broker import PrivateBroker
 from eventbus.connect import transport
 from eventbus.hub_side import HubSide
-from eventbus.transport import BusError
 from mappers.protocols import PROTOCOLS
 from twin.journal import Journal
 from twin.keeper import Keeper
@@ -38,6 +36,8 @@ from twinhub.cloud_devices import beside
 from twinhub.declared import Declared
 from twinhub.manifests import Manifests, protocol_schemas
 from twinhub.mapper_host import MapperHost
+from twinhub.own_broker import OwnBroker, as_ourselves
+from twinhub.pod_broker import PodBroker
 from twinhub.pod_host import PodHost
 from twinhub.pod_origins import PodOrigins
 from twinhub.settings import FILE, CloudSettings, Settings
@@ -59,6 +59,7 @@ class Edge:
     ) -> None:
         """`folder`: where the relative paths of the settings begin. `state`: a directory of this hub alone.
         `count`: how many devices are expected. `identity`: that of this edge, where it has joined a cloud."""
+        settings = msgspec.structs.replace(settings, broker=as_ourselves(settings.broker, state))
         self._settings = settings if identity is None else _of_node(settings, identity)
         self._folder = folder
         self._state = state
@@ -79,6 +80,7 @@ class Edge:
         self._hub: HubSide
         self._mappers: MapperHost
         self._sessions: BusSessions
+        self._pod_broker: PodBroker
         self._pod_host: PodHost
         self._pods: PodOrigins
         self.known: Manifests | None = None
@@ -133,7 +135,7 @@ class Edge:
         membership = self._keeper.declare(devices)  # before the first message: what waited for us finds its device
         await self._stack.enter_async_context(bus)
         self._hub.announce(membership)
-        announce(self._state, sessions.url)
+        announce(self._state, sessions.secret_url)
         self._mappers = MapperHost(sessions.mapper, tuple(PROTOCOLS) if self._settings.mappers else ())
         await self._stack.enter_async_context(self._mappers)
         await self._mappers.apply(devices)
@@ -187,7 +189,7 @@ class Edge:
         await self._apply_pods()
 
     async def _apply_pods(self) -> None:
-        await self._pod_host.apply(self._pods.declared, self._sessions)
+        await self._pod_host.apply(self._pods.declared, self._sessions, self._pod_broker)
         await self._pods.remember()
 
     def _devices(self) -> list[Device]:
@@ -220,12 +222,10 @@ class Edge:
         """The address of the broker: the one that is configured, or of our own, started here."""
         broker = self._settings.broker
         if broker.url is not None:
+            self._pod_broker = PodBroker(broker.url)
             return broker.url
-        own = PrivateBroker(self._state / "broker", port=broker.port, kind=broker.kind)
-        try:
-            await self._stack.enter_async_context(own)
-        except BusError as error:
-            raise BusError(f"{error}{await _way_out(broker.port, own.url)}") from None
+        own = await self._stack.enter_async_context(OwnBroker(broker, self._folder, self._state))
+        self._pod_broker = own.pods
         return own.url
 
 
@@ -247,13 +247,3 @@ def _link_settings(cloud: CloudSettings) -> LinkSettings:
         logs=cloud.logs,
         contact=tuple((device, name) for device, _, name in places),
     )
-
-
-async def _way_out(port: int, url: str) -> str:
-    """What helps when somebody else listens on the port of the private broker."""
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return ""
-    writer.close()
-    return f". With --broker {url} it is used, if it is a broker; `broker: {{port: 18830}}` in {FILE} is another port"

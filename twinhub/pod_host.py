@@ -33,6 +33,7 @@ from twin.keeper import Keeper
 from twin.rules import Rules
 from twin.store import Store, StoreError
 from twinhub.bus_session import BusSessions
+from twinhub.pod_broker import PodBroker
 from twinhub.settings import PodSettings
 from twinhub.text import plural
 
@@ -63,7 +64,7 @@ class PodHost:
         self._in_use = self._directory.exists()
         self._before: Collection[str] = ()
         self._pods: Mapping[str, Pod] = {}
-        self._sessions: BusSessions
+        self._broker: PodBroker
         self._edged: Edged | None = None
         self._face: TwinFace
         self._retained: Retained
@@ -88,11 +89,11 @@ class PodHost:
         node = [node_twin.device_of(self._node, strict=self._strict)] if self._in_use else []
         return [*node, *(pod_twin.device_of(pod, self._node, strict=self._strict) for pod in mine)]
 
-    async def apply(self, pods: DeclaredPods, sessions: BusSessions) -> None:
+    async def apply(self, pods: DeclaredPods, sessions: BusSessions, broker: PodBroker) -> None:
         """From now on these are to run. The hub knows their `devices`."""
         if self._in_use:
             self._pods = pods.on(self._node)
-            edged = self._edged or await self._start(sessions)
+            edged = self._edged or await self._start(sessions, broker)
             self._face.serve(frozenset(map(pod_twin.twin_id, self._pods)) | {node_twin.twin_id(self._node)})
             for pod_id, pod in self._pods.items():
                 edged.override(pod_id, self._overrides.of(pod))
@@ -102,13 +103,15 @@ class PodHost:
 
     def devices_changed(self) -> None:
         """Devices were declared or declared no longer: pods may be bound to them."""
-        for pod in self._pods.values():
-            if device_id := pod.metadata.annotations.get(DEVICE_ANNOTATION):
-                self._hear_device(device_id)
+        bound_to = {pod.metadata.annotations.get(DEVICE_ANNOTATION, "") for pod in self._pods.values()} - {""}
+        known = map(self._keeper.device, sorted(bound_to))
+        self._broker.admit([device for device in known if device])
+        for device_id in bound_to:
+            self._hear_device(device_id)
 
-    async def _start(self, sessions: BusSessions) -> Edged:
+    async def _start(self, sessions: BusSessions, broker: PodBroker) -> Edged:
         enter = self._stack.enter_async_context
-        self._sessions = sessions
+        self._broker = broker
         runtime = await asyncio.to_thread(choose, self._settings.runtime, self._directory)
         bus = transport(sessions.mapper(pod_twin.PROTOCOL))
         side = DeviceSide(bus, "pods")
@@ -165,7 +168,7 @@ class PodHost:
             pod.metadata.annotations.get(DEVICE_ANNOTATION) == device_id for pod in self._pods.values()
         ):
             online = device is not None and said is not None and said.state.lower() in ("online", "ok")
-            self._edged.device(device_id, bound(device, self._sessions.url) if device and online else None)
+            self._edged.device(device_id, bound(device, self._broker.env(device_id)) if device and online else None)
 
     async def _watch(self, edged: Edged) -> None:
         while True:

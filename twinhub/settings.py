@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,12 +16,15 @@ import msgspec
 from device_models import DataType, Device
 from device_models.problem import Problem, suggestion
 from edged.choice import RuntimeName
+from twinhub.broker_checks import broker_findings
 from twinhub.errors import CommandError
 from twinhub.settings_file import Check, Finding, read_settings
 
 __all__ = [
     "FILE",
     "BrokerSettings",
+    "BrokerTls",
+    "BrokerUser",
     "CloudSettings",
     "PodSettings",
     "Secret",
@@ -51,11 +55,38 @@ class Secret(msgspec.Struct, frozen=True):
             raise CommandError(f"{FILE}: cannot read the password file {self.file}: {error}") from None
 
 
+class BrokerUser(msgspec.Struct, frozen=True):
+    """Somebody the private broker lets in. Places are `NAMESPACE/NAME`, either of which may be `*`, or `*` alone."""
+
+    name: str
+    password: Secret
+    read: list[str] = []
+    """The devices whose twins this user may see."""
+    steer: list[str] = []
+    """Those for which it may wish, too."""
+    report: list[str] = []
+    """Those for which it may speak, too: a mapper of its own."""
+
+
+class BrokerTls(msgspec.Struct, frozen=True, rename="camel"):
+    """With what the private broker shows others that it is the one they mean: PEM files."""
+
+    cert_file: str
+    key_file: str
+    port: int = 8883
+
+
 class BrokerSettings(msgspec.Struct, frozen=True, rename="camel"):
     """A broker by address where `url` is given, else a private one on `port` of this machine."""
 
     url: str | None = None
     port: int = 1883
+    listen: str | None = None
+    """The address of this machine on which others reach the private broker; None = they do not."""
+    tls: BrokerTls | None = None
+    """Others reach it encrypted, on a port of its own; None = on the same port, in clear."""
+    users: list[BrokerUser] = []
+    """Who is let in; without any, everybody on this machine."""
     kind: Literal["mosquitto", "nats"] | None = None
     """Which program the private broker is; None = mosquitto where there is one."""
     username: str | None = None
@@ -127,10 +158,10 @@ def load_settings(folder: Path) -> Settings:
 
 def settings_problems(folder: Path, devices: Mapping[str, Device]) -> tuple[Problem, ...]:
     """What is wrong with the settings of a folder that declares these devices, by id."""
-    return _read(folder, lambda values: _contact_findings(values, devices))[1]
+    return _read(folder, lambda values: chain(broker_findings(values), _contact_findings(values, devices)))[1]
 
 
-def _read(folder: Path, check: Check | None = None) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+def _read(folder: Path, check: Check = broker_findings) -> tuple[dict[str, Any], tuple[Problem, ...]]:
     path = folder / FILE
     return read_settings(path, "settings.schema.json", _SECRETS, check) if path.exists() else ({}, ())
 

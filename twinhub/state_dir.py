@@ -38,8 +38,10 @@ def locked(directory: Path) -> Iterator[Path]:
 
 
 def announce(directory: Path, broker: str) -> None:
-    """Say which broker the hub of this directory uses."""
-    (directory / "broker-url").write_text(f"{broker}\n")
+    """Say which broker the hub of this directory uses, to its owner alone: a password may be in it."""
+    file = directory / "broker-url"
+    owner_only.make(file)
+    file.write_text(f"{broker}\n")
 
 
 def running_broker(directory: Path) -> str | None:

@@ -31,10 +31,10 @@ def test_the_address_is_found(config: dict[str, Any], address: str) -> None:
 
 def test_a_bound_device() -> None:
     device = Device("line-2", "pump", "pump", "modbus", config={"ip": "10.0.0.9"})
-    assert bound(device, "mqtt://127.0.0.1:1883").env == {
+    assert bound(device, {"TWINHUB_BROKER": "mqtt://127.0.0.1:1883"}).env == {
         "TWINHUB_DEVICE_ID": "line-2/pump",
         "TWINHUB_DEVICE_TOPIC": "$hw/events/device/line-2/pump",
         "TWINHUB_DEVICE_ADDRESS": "10.0.0.9",
         "TWINHUB_BROKER": "mqtt://127.0.0.1:1883",
     }
-    assert "TWINHUB_DEVICE_ADDRESS" not in bound(Device("a", "b", "c", "external"), "mqtt://h").env
+    assert "TWINHUB_DEVICE_ADDRESS" not in bound(Device("a", "b", "c", "external"), {}).env

@@ -17,6 +17,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import msgspec
+
 from eventbus.transport import BusError
 from mappers.new_package import create
 from mappers.protocols import PROTOCOLS, BrokenMapper
@@ -29,7 +31,9 @@ from twinhub.folder_watch import signature
 from twinhub.logs import log_to_stderr
 from twinhub.manifests import read_manifests
 from twinhub.mapper_host import MapperHost
+from twinhub.own_broker import as_ourselves
 from twinhub.settings import load_settings
+from twinhub.state_dir import NAME
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run_it.add_argument("folder", type=Path, metavar="DIR", help="the folder of manifests")
     run_it.add_argument(
         "--broker", type=mqtt_url, metavar="URL", help="the hub's broker (default: as in twinhub.yaml)"
+    )
+    run_it.add_argument(
+        "--state-dir", type=Path, metavar="DIR", help=f"that of the hub beside it (default: DIR/{NAME})"
     )
     run_it.set_defaults(action=_run)
     new = actions.add_parser("new", help="make a package with a mapper in it")
@@ -65,14 +72,18 @@ def _run(options: argparse.Namespace) -> int:
         raise CommandError(f"{options.folder} is not a folder; name the one that holds the manifests")
     try:
         PROTOCOLS[options.protocol].mapper  # noqa: B018 - imports it: nothing else is to be served
-        run_until_signalled(_serve(options.folder, options.protocol, options.broker))
+        run_until_signalled(
+            _serve(options.folder, options.state_dir or options.folder / NAME, options.protocol, options.broker)
+        )
     except (BusError, BrokenMapper) as error:
         raise CommandError(str(error)) from error
     return 0
 
 
-async def _serve(folder: Path, protocol: str, url: str | None) -> None:
+async def _serve(folder: Path, state: Path, protocol: str, url: str | None) -> None:
     settings = load_settings(folder)
+    if url is None:
+        settings = msgspec.structs.replace(settings, broker=as_ourselves(settings.broker, state))
     sessions = BusSessions(settings, folder, url or settings.broker.url or f"mqtt://127.0.0.1:{settings.broker.port}")
     seen = signature(folder)
     manifests = live.good_start(read_manifests(folder), last=None)

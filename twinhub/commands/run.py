@@ -14,6 +14,17 @@ Everything else has a default that works and can be set in DIR/twinhub.yaml:
   node: edge-7                 name of this edge (default: the host's name)
   broker:
     port: 1883                 port of the private broker
+    listen: 10.0.0.7           address of this machine for others; needs users (default: they do not reach it)
+    tls:                       for them, encrypted (default: in clear)
+      certFile: broker.pem
+      keyFile: broker.key
+      port: 8883
+    users:                     who is let in (default: everybody on this machine, to everything)
+    - name: dashboard
+      password: {file: PATH}   or {env: NAME}
+      read: ["*"]              NAMESPACE/NAME; either may be *
+      steer: [line-2/*]        may wish, too
+      report: [line-2/press]   may speak for it, too
     kind: mosquitto            which one it is: mosquitto, or nats (default: mosquitto where it is installed)
     url: mqtts://host:8883     instead of a private one; also mqtt://HOST:PORT, unix:///PATH
     username: hub              default: none
