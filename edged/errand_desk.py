@@ -1,4 +1,4 @@
-"""Does what commands ask of edged: finds logs, runs commands in containers, takes images."""
+"""Does what commands ask of edged: finds logs, has commands run in containers, takes images."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from edged.errands import (
     Loaded,
     Log,
     LogFile,
-    Output,
     Refusal,
 )
+from edged.relay import Relay
 from edged.runtime import Runtime, RuntimeRefused, RuntimeUnavailable
 from edged.sight import alive, name_of
 
@@ -34,24 +34,24 @@ class ErrandDesk:
         self._edged = edged
         self._runtime = runtime
 
-    async def serve(self, errand: Errand) -> Answer:
-        """Do it. What cannot be done is a `Refusal`."""
+    async def serve(self, errand: Errand) -> Answer | Relay:
+        """Do it, or have it done by a relay. What cannot be done is a `Refusal`."""
         try:
             return await self._do(errand)
-        except TimeoutError:
-            return Refusal("it took longer than it was given; --timeout gives it more")
         except (_Cannot, RuntimeRefused, RuntimeUnavailable, OSError) as error:
             return Refusal(str(error))
 
-    async def _do(self, errand: Errand) -> Answer:
+    async def _do(self, errand: Errand) -> Answer | Relay:
         if isinstance(errand, Log):
             return self._log(errand)
         if self._edged.absence:
             raise _Cannot(f"the container engine does not answer: {self._edged.absence}")
         match errand:
             case Exec():
-                done = await self._runtime.execute(self._running(errand), errand.command, errand.within)
-                return Output(done.exit_code, done.output)
+                session = self._runtime.session(
+                    self._running(errand), errand.command, stdin=errand.stdin, terminal=errand.terminal
+                )
+                return Relay(session, errand.within)
             case Load():
                 names = await self._runtime.load(errand.path)
                 self._edged.images_changed()

@@ -1,4 +1,6 @@
-"""What a command on the same machine may ask of edged, and what it is answered: one JSON line each way."""
+"""What a command on the same machine may ask of edged, and what it is answered: one JSON line each way.
+
+After the answer to `Exec` follow frames."""
 
 from __future__ import annotations
 
@@ -6,7 +8,24 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-__all__ = ["SOCKET", "Answer", "Errand", "Exec", "ImageRow", "Images", "Load", "Loaded", "Log", "LogFile", "Output"]
+from edged.session import Size
+
+__all__ = [
+    "SOCKET",
+    "Answer",
+    "Begun",
+    "End",
+    "Errand",
+    "Exec",
+    "ImageList",
+    "ImageRow",
+    "Images",
+    "Load",
+    "Loaded",
+    "Log",
+    "LogFile",
+    "Refusal",
+]
 
 SOCKET = "edged.sock"
 """In the state directory; for its owner alone."""
@@ -29,17 +48,26 @@ class LogFile(Struct, frozen=True, tag=True):
 
 
 class Exec(Struct, frozen=True, tag=True):
-    """Run a command in a container, without a terminal and without input."""
+    """Run a command in a container. After `Begun` both sides speak in frames (`edged.channels`)."""
 
     pod: str
     command: Annotated[tuple[str, ...], Meta(min_length=1)]
     container: str = ""
-    within: Seconds = 60.0
+    within: Seconds | None = None
+    stdin: bool = False
+    terminal: Size | None = None
 
 
-class Output(Struct, frozen=True, tag=True):
+class Begun(Struct, frozen=True, tag=True):
+    """The command runs."""
+
+
+class End(Struct, frozen=True):
+    """Of a command: what its last frame holds."""
+
     exit_code: int
-    output: bytes
+    reason: str = ""
+    """Why it did not come to its own end."""
 
 
 class Load(Struct, frozen=True, tag=True):
@@ -73,4 +101,4 @@ class Refusal(Struct, frozen=True, tag=True):
 
 
 Errand = Log | Exec | Load | Images
-Answer = LogFile | Output | Loaded | ImageList | Refusal
+Answer = LogFile | Begun | Loaded | ImageList | Refusal

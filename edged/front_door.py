@@ -16,6 +16,7 @@ from typing import Self
 import msgspec
 
 from edged.errands import SOCKET, Answer, Errand, Refusal
+from edged.relay import Relay
 
 __all__ = ["FrontDoor"]
 
@@ -26,9 +27,9 @@ LONGEST = 1 << 18
 PATIENCE = 5.0
 """Seconds in which an errand must have been said."""
 MOST = 32
-"""Errands at a time."""
+"""Errands at a time, and running commands."""
 
-Serve = Callable[[Errand], Awaitable[Answer]]
+Serve = Callable[[Errand], Awaitable[Answer | Relay]]
 
 
 class FrontDoor:
@@ -39,6 +40,8 @@ class FrontDoor:
         self._directory = directory
         self._serve = serve
         self._turns = asyncio.Semaphore(MOST)
+        self._relays = 0
+        self._clients: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server
 
     async def __aenter__(self) -> Self:
@@ -48,20 +51,44 @@ class FrontDoor:
 
     async def __aexit__(self, *exc: object) -> None:
         self._server.close()
+        for client in self._clients:
+            client.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
         (self._directory / SOCKET).unlink(missing_ok=True)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        task.set_name("an errand")
+        self._clients.add(task)
         try:
-            async with self._turns:
-                answer = await self._answer_to(reader)
-                writer.write(msgspec.json.encode(answer) + b"\n")
-                await writer.drain()
-        except OSError:
-            pass  # who asked has gone
+            await self._attend(reader, writer)
+        except (OSError, asyncio.CancelledError):
+            pass  # who asked has gone, or the hub is to end
         finally:
+            self._clients.discard(task)
             writer.close()
 
-    async def _answer_to(self, reader: asyncio.StreamReader) -> Answer:
+    async def _attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with self._turns:
+            answer = await self._answer_to(reader)
+        said = await self._relay(answer, reader, writer) if isinstance(answer, Relay) else answer
+        if said:
+            writer.write(msgspec.json.encode(said) + b"\n")
+            await writer.drain()
+
+    async def _relay(
+        self, relay: Relay, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Refusal | None:
+        if self._relays >= MOST:
+            return Refusal(f"{MOST} commands run already; end one")
+        self._relays += 1
+        try:
+            return await relay.run(reader, writer)
+        finally:
+            self._relays -= 1
+
+    async def _answer_to(self, reader: asyncio.StreamReader) -> Answer | Relay:
         try:
             async with asyncio.timeout(PATIENCE):
                 line = await reader.readline()

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import NoReturn, Self
 
 from edged.runtime import (
     ContainerPlan,
-    Executed,
     Found,
     Image,
     Info,
@@ -17,6 +17,7 @@ from edged.runtime import (
     SandboxPlan,
     Usage,
 )
+from edged.session import Session, Size
 
 __all__ = ["NoRuntime"]
 
@@ -72,7 +73,9 @@ class NoRuntime(Runtime):
     async def load(self, archive: str) -> Sequence[str]:
         self._refuse()
 
-    async def execute(self, id_: str, command: Sequence[str], within: float) -> Executed:
+    def session(
+        self, id_: str, command: Sequence[str], *, stdin: bool = False, terminal: Size | None = None
+    ) -> AbstractAsyncContextManager[Session]:
         self._refuse()
 
     async def usage(self, id_: str) -> Usage:

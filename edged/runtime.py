@@ -6,13 +6,16 @@ labels, so that whoever starts next knows it again: nothing is remembered elsewh
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Literal, NamedTuple, Self
 
 from msgspec import Struct
 
 from edged.pod import Capabilities
+from edged.session import Session, Size
 
 
 class RuntimeUnavailable(Exception):
@@ -261,9 +264,21 @@ class Runtime(ABC):
         """Images from a file (docker or OCI archive); their names."""
 
     @abstractmethod
+    def session(
+        self, id_: str, command: Sequence[str], *, stdin: bool = False, terminal: Size | None = None
+    ) -> AbstractAsyncContextManager[Session]:
+        """Run a command in a running container, with an input or without, on a terminal or not. Left before its end,
+        it is killed, where the engine can."""
+
     async def execute(self, id_: str, command: Sequence[str], within: float) -> Executed:
-        """Run a command in a running container. TimeoutError after so many seconds; it was killed, where the
-        engine can."""
+        """Run a command in a running container to its end. TimeoutError after so many seconds; it was killed, where
+        the engine can."""
+        output = bytearray()
+        async with asyncio.timeout(within), self.session(id_, command) as session:
+            async for _, data in session.output():
+                output += data
+                del output[:-MOST_OUTPUT]
+            return Executed(await session.exit_code(), bytes(output))
 
     @abstractmethod
     async def usage(self, id_: str) -> Usage:

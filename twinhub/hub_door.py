@@ -5,18 +5,21 @@ from __future__ import annotations
 import argparse
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from edged.errands import SOCKET, Answer, Errand, Refusal
+from edged.errands import SOCKET, Answer, Begun, Errand, Exec, Refusal
 from twinhub.errors import CommandError
 from twinhub.state_dir import NAME
 
 __all__ = ["HubDoor", "add_state_option"]
 
 A = TypeVar("A")
+CHUNK = 1 << 16
 MARGIN = 30.0
 """Seconds that an answer may take beyond what its errand asks for."""
 
@@ -41,14 +44,24 @@ class HubDoor:
     def ask(self, errand: Errand, form: type[A], *, within: float = 0.0) -> A:
         """The answer. CommandError: there is no hub, or it cannot. `within`: seconds that the errand may take."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
-            wire.settimeout(within + MARGIN)
-            self._connect(wire)
-            try:
-                wire.sendall(msgspec.json.encode(errand) + b"\n")
-                with wire.makefile("rb") as stream:
-                    answer = msgspec.json.decode(stream.readline(), type=Answer)
-            except (OSError, msgspec.MsgspecError) as error:
-                raise CommandError(f"the hub did not answer: {error}") from None
+            return self._ask(wire, errand, form, within)
+
+    @contextmanager
+    def begin(self, errand: Exec) -> Iterator[socket.socket]:
+        """The way to a command that has begun. CommandError."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
+            self._ask(wire, errand, Begun, 0.0)
+            wire.settimeout(None)
+            yield wire
+
+    def _ask(self, wire: socket.socket, errand: Errand, form: type[A], within: float) -> A:
+        wire.settimeout(within + MARGIN)
+        self._connect(wire)
+        try:
+            wire.sendall(msgspec.json.encode(errand) + b"\n")
+            answer = msgspec.json.decode(_line(wire), type=Answer)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise CommandError(f"the hub did not answer: {error}") from None
         if isinstance(answer, Refusal):
             raise CommandError(answer.reason)
         assert isinstance(answer, form)
@@ -66,3 +79,14 @@ class HubDoor:
         except OSError:
             advice = "name the directory of the hub that runs here with --state-dir DIR"
             raise CommandError(f"no hub with pods works in {self._directory}; {advice}") from None
+
+
+def _line(wire: socket.socket) -> bytes:
+    """The first, and nothing of what may follow it."""
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        waiting = wire.recv(CHUNK, socket.MSG_PEEK)
+        if not waiting:
+            break
+        line += wire.recv(waiting.find(b"\n") + 1 or len(waiting))
+    return bytes(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +15,7 @@ from edged.cri.api import Api
 from edged.cri.changes import changes
 from edged.cri.configs import container_config, sandbox_config, sandbox_config_of
 from edged.cri.endpoint import find, socket_of
+from edged.cri.exec_session import session
 from edged.cri.found import SECOND, Finder
 from edged.cri.image_archive import import_archive, names_in
 from edged.cri.log_rotation import rotate_for_ever
@@ -32,6 +33,7 @@ from edged.runtime import (
     SandboxPlan,
     Usage,
 )
+from edged.session import Session, Size
 from eventbus.owned_task import OwnedTask
 
 __all__ = ["CriRuntime"]
@@ -182,6 +184,11 @@ class CriRuntime(Runtime):
                 raise TimeoutError(f"{command[0]} did not end within {seconds} s") from None
             raise
         return Executed(done.exit_code, (done.stdout + done.stderr)[-MOST_OUTPUT:])
+
+    def session(
+        self, id_: str, command: Sequence[str], *, stdin: bool = False, terminal: Size | None = None
+    ) -> AbstractAsyncContextManager[Session]:
+        return session(self._api, id_, command, stdin=stdin, terminal=terminal)
 
     async def usage(self, id_: str) -> Usage:
         request = cri.ContainerStatsRequest(container_id=id_)

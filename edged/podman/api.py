@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,11 +13,13 @@ from typing import Any, NamedTuple
 
 from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSession, ClientTimeout, UnixConnector
 
+from edged import http_upgrade
 from edged.runtime import NoSuchThing, RuntimeRefused, RuntimeUnavailable
 
 __all__ = ["Answer", "Api"]
 
-PREFIX = "http://podman/v4.0.0/libpod"
+_PATH = "/v4.0.0/libpod"
+PREFIX = f"http://podman{_PATH}"
 """The oldest version that has all that is asked here; newer services speak it too."""
 TIMEOUT = 60.0
 """Seconds for a call that has nothing to wait for."""
@@ -99,6 +102,22 @@ class Api:
             if response.status >= 400:
                 raise _refusal(await _answer(response), refused)
             yield response
+
+    async def upgrade(self, path: str, body: Mapping[str, Any]) -> tuple[StreamReader, StreamWriter]:
+        """A connection that stops being HTTP, for what runs behind this call. RuntimeRefused, RuntimeUnavailable."""
+        headers = {"Upgrade": "tcp", "Content-Type": "application/json"}
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                reader, writer = await asyncio.open_unix_connection(self.socket)
+                answer = await http_upgrade.ask(
+                    reader, writer, _PATH + path, "podman", headers, json.dumps(body).encode()
+                )
+        except (OSError, EOFError, ValueError) as error:
+            raise RuntimeUnavailable(f"podman's service at {self.socket} broke off: {_words(error)}") from None
+        if not answer.upgraded:
+            writer.close()
+            raise _refusal(Answer(answer.status, answer.body, "?"), "")
+        return reader, writer
 
     @asynccontextmanager
     async def _open(

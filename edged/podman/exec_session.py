@@ -1,89 +1,122 @@
-"""A command in a running container."""
+"""A command in a running container, by a connection that stops being HTTP once it begins."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from edged.runtime import MOST_OUTPUT, Executed, NoSuchThing, RuntimeUnavailable
+from edged.runtime import NoSuchThing, RuntimeRefused, RuntimeUnavailable
+from edged.session import Session, Size, Stream
 
 if TYPE_CHECKING:
     from edged.podman.api import Api
 
-__all__ = ["Output", "execute"]
+__all__ = ["Pieces", "session"]
 
 _HEAD = 8
 """Bytes before each piece of output: the stream, three zeros, the length (big endian)."""
+CHUNK = 1 << 16
 ENDING = 5.0
-"""Seconds for a command that was killed to be gone, and for the exit code to be told."""
+"""Seconds for a command that was killed to be gone, and for its exit code to be told after its output."""
 
 
-class Output:
-    """The last `MOST_OUTPUT` bytes of both streams, out of frames that come in any pieces."""
+class Pieces:
+    """What the two streams say, out of frames that come in any pieces; not `framed`: a terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, framed: bool = True) -> None:
+        self._framed = framed
         self._rest = bytearray()
-        self._kept = bytearray()
+        self._left = 0
+        self._stream: Stream = "stdout"
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> Iterator[tuple[Stream, bytes]]:
+        """As soon as it is there, not only when a frame is whole."""
+        if not self._framed:
+            yield "stdout", data
+            return
         self._rest += data
-        for text in self._frames():
-            self._kept += text
-        if len(self._kept) > 2 * MOST_OUTPUT:
-            del self._kept[:-MOST_OUTPUT]
-
-    def __bytes__(self) -> bytes:
-        return bytes(self._kept[-MOST_OUTPUT:])
-
-    def _frames(self) -> Iterator[bytes]:
-        at, rest = 0, self._rest
-        while len(rest) >= at + _HEAD:
-            end = at + _HEAD + int.from_bytes(rest[at + 4 : at + _HEAD], "big")
-            if len(rest) < end:
-                break
-            yield bytes(rest[at + _HEAD : end])
-            at = end
-        del rest[:at]
+        while self._rest and (self._left or len(self._rest) >= _HEAD):
+            if not self._left:
+                self._stream = "stderr" if self._rest[0] == 2 else "stdout"
+                self._left = int.from_bytes(self._rest[4:_HEAD], "big")
+                del self._rest[:_HEAD]
+            if text := bytes(self._rest[: self._left]):
+                yield self._stream, text
+                del self._rest[: len(text)]
+                self._left -= len(text)
 
 
-async def execute(api: Api, container: str, command: Sequence[str], within: float) -> Executed:
-    """As `Runtime.execute`."""
-    body = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(command)}
-    session = (await api.call("POST", f"/containers/{container}/exec", json=body)).json()["Id"]
-    output = Output()
+@asynccontextmanager
+async def session(
+    api: Api, container: str, command: Sequence[str], *, stdin: bool, terminal: Size | None
+) -> AsyncIterator[Session]:
+    """As `Runtime.session`."""
+    tty = terminal is not None
+    body = {"AttachStdin": stdin, "AttachStdout": True, "AttachStderr": True, "Tty": tty, "Cmd": list(command)}
+    id_ = (await api.call("POST", f"/containers/{container}/exec", json=body)).json()["Id"]
+    size = {"h": terminal.rows, "w": terminal.columns} if terminal else {}
+    reader, writer = await api.upgrade(f"/exec/{id_}/start", {"Detach": False, "Tty": tty, **size})
+    made = _PodmanSession(api, id_, reader, writer, tty=tty)
     try:
-        async with asyncio.timeout(within):
-            await _follow(api, session, output)
-    except TimeoutError:
-        await _kill(api, session)
-        raise
-    return Executed(await _exit_code(api, session), bytes(output))
+        yield made
+    finally:
+        writer.close()
+        if not made.ended:
+            await _kill(api, id_)
 
 
-async def _follow(api: Api, session: str, output: Output) -> None:
-    body = {"Detach": False, "Tty": False}
-    async with api.stream("POST", f"/exec/{session}/start", json=body) as response:
-        async for data in response.content.iter_any():
-            output.feed(data)
+class _PodmanSession(Session):
+    def __init__(self, api: Api, id_: str, reader: StreamReader, writer: StreamWriter, *, tty: bool) -> None:
+        self._api = api
+        self._id = id_
+        self._reader = reader
+        self._writer = writer
+        self._tty = tty
+        self.ended = False
+
+    async def output(self) -> AsyncIterator[tuple[Stream, bytes]]:
+        pieces = Pieces(framed=not self._tty)
+        try:
+            while data := await self._reader.read(CHUNK):
+                for piece in pieces.feed(data):
+                    yield piece
+        except OSError as error:
+            raise RuntimeUnavailable(f"podman's service broke off: {error}") from None
+
+    async def send(self, data: bytes) -> None:
+        with suppress(OSError):
+            self._writer.write(data)
+            await self._writer.drain()
+
+    async def close_input(self) -> None:
+        if not self._tty:
+            with suppress(OSError):
+                self._writer.write_eof()
+
+    async def resize(self, size: Size) -> None:
+        query = {"h": str(size.rows), "w": str(size.columns)}
+        with suppress(RuntimeRefused):  # it has just ended
+            await self._api.call("POST", f"/exec/{self._id}/resize", query)
+
+    async def exit_code(self) -> int:
+        """A program that has closed its output and goes on has `ENDING` s. TimeoutError."""
+        async with asyncio.timeout(ENDING):
+            while True:
+                seen = (await self._api.call("GET", f"/exec/{self._id}/json")).json()
+                if not seen["Running"]:
+                    self.ended = True
+                    return int(seen["ExitCode"])
+                await asyncio.sleep(0.05)
 
 
-async def _exit_code(api: Api, session: str) -> int:
-    """The output may end a moment before the command does: a program that closes it and goes on has `ENDING` s."""
-    async with asyncio.timeout(ENDING):
-        while True:
-            seen = (await api.call("GET", f"/exec/{session}/json")).json()
-            if not seen["Running"]:
-                return int(seen["ExitCode"])
-            await asyncio.sleep(0.05)
-
-
-async def _kill(api: Api, session: str) -> None:
+async def _kill(api: Api, session_id: str) -> None:
     """libpod has no call for it. The service is on this machine, so its process numbers are ours, where we may."""
     with suppress(NoSuchThing, RuntimeUnavailable, OSError):
-        seen = (await api.call("GET", f"/exec/{session}/json", within=ENDING)).json()
+        seen = (await api.call("GET", f"/exec/{session_id}/json", within=ENDING)).json()
         if seen["Running"] and seen["Pid"] > 1:
             os.kill(seen["Pid"], signal.SIGKILL)

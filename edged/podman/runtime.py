@@ -6,19 +6,18 @@ import asyncio
 import math
 import os
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from edged.podman import lists
 from edged.podman.event_stream import changes
-from edged.podman.exec_session import execute
+from edged.podman.exec_session import session
 from edged.podman.found import Finder
 from edged.podman.service import Service, answers
 from edged.podman.specs import container_spec, pod_spec, qualified
 from edged.runtime import (
     ContainerPlan,
-    Executed,
     Found,
     Image,
     Info,
@@ -29,6 +28,7 @@ from edged.runtime import (
     SandboxPlan,
     Usage,
 )
+from edged.session import Session, Size
 
 if TYPE_CHECKING:
     from edged.podman.api import Api
@@ -168,8 +168,10 @@ class PodmanRuntime(Runtime):
             answer = await self._api.call("POST", "/images/load", within=LOAD_TIMEOUT, data=file, headers=headers)
         return tuple(answer.json()["Names"])
 
-    async def execute(self, id_: str, command: Sequence[str], within: float) -> Executed:
-        return await execute(self._api, id_, command, within)
+    def session(
+        self, id_: str, command: Sequence[str], *, stdin: bool = False, terminal: Size | None = None
+    ) -> AbstractAsyncContextManager[Session]:
+        return session(self._api, id_, command, stdin=stdin, terminal=terminal)
 
     async def usage(self, id_: str) -> Usage:
         query = {"containers": id_, "stream": "false"}

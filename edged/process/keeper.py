@@ -7,6 +7,7 @@ is one for every container.
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import os
@@ -14,6 +15,7 @@ import select
 import signal
 import socket
 import sys
+import termios
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -82,11 +84,13 @@ def _all_input() -> bytes:
 
 
 def run_inside() -> None:
-    """Read a command and a pid from standard input, and become it where that one is."""
-    order = json.loads(_all_input())
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    """Read a command and a pid from the descriptor that is named, and become it where that one is."""
+    with os.fdopen(int(sys.argv[1]), "rb") as file:
+        order = json.loads(file.read())
     os.umask(0o022)
     try:
+        if order["terminal"]:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         enter(Program.read(order["program"]), order["pid"])
     except (OSError, ValueError) as error:
         print(f"{error}", file=sys.stderr, flush=True)

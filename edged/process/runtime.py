@@ -12,24 +12,21 @@ import platform
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
-from msgspec import json
-
 from edged.process import cgroups, record
+from edged.process.exec_session import session
 from edged.process.images import HOST, Images
 from edged.process.nursery import Nursery
 from edged.process.orders import check, check_ports, order
 from edged.process.processes import all_processes, descendants
-from edged.process.rights import Rights, lacks, program_of, rights
+from edged.process.rights import Rights, lacks, rights
 from edged.process.rooms import Contained, Rooms, Shared, sweep
 from edged.runtime import (
     LABEL,
-    MOST_OUTPUT,
     ContainerPlan,
-    Executed,
     Found,
     FoundContainer,
     FoundSandbox,
@@ -42,6 +39,7 @@ from edged.runtime import (
     SandboxPlan,
     Usage,
 )
+from edged.session import Session, Size
 
 __all__ = ["ProcessRuntime"]
 
@@ -182,7 +180,10 @@ class ProcessRuntime(Runtime):
     async def load(self, archive: str) -> Sequence[str]:
         return await asyncio.to_thread(self._images.load, archive)
 
-    async def execute(self, id_: str, command: Sequence[str], within: float) -> Executed:
+    @asynccontextmanager
+    async def session(
+        self, id_: str, command: Sequence[str], *, stdin: bool = False, terminal: Size | None = None
+    ) -> AsyncIterator[Session]:
         container, state = self._running(id_)
         image = self._images.find(container.image_id)
         if not image:
@@ -190,8 +191,8 @@ class ProcessRuntime(Runtime):
         room, groups = str(self._containers.path(id_)), container.cgroups
         program = order(container.plan, image, room=room, rights=self._rights, hostname="", groups=groups)
         inside = program._replace(argv=tuple(command), mounts=())._asdict()
-        async with asyncio.timeout(within):
-            return await _run_inside({"program": inside, "pid": state.program})
+        async with session({"program": inside, "pid": state.program}, stdin=stdin, size=terminal) as made:
+            yield made
 
     async def usage(self, id_: str) -> Usage:
         container, state = self._running(id_)
@@ -303,29 +304,3 @@ def _bury(container: Contained, room: Path, start: record.Started) -> record.End
     with suppress(OSError):
         record.end(room, 137, "Error")
     return record.ended(room) or record.Ended(time.time(), 137, "Error")
-
-
-async def _run_inside(what: dict[str, Any]) -> Executed:
-    process = await asyncio.create_subprocess_exec(
-        *program_of("run_inside"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-    )
-    assert process.stdin
-    assert process.stdout
-    try:
-        process.stdin.write(json.encode(what))
-        process.stdin.close()
-        output = bytearray()
-        while data := await process.stdout.read(65_536):
-            output += data
-            del output[:-MOST_OUTPUT]
-        code = await process.wait()
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-    return Executed(code if code >= 0 else 128 - code, bytes(output))

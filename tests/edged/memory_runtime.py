@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import NoReturn, Self, TypeVar
 
 from edged.runtime import (
     LABEL,
@@ -30,6 +30,7 @@ from edged.runtime import (
     SandboxPlan,
     Usage,
 )
+from edged.session import Size
 
 T = TypeVar("T")
 
@@ -317,6 +318,11 @@ class MemoryRuntime(Runtime):
         async with asyncio.timeout(within):
             made = await self._call("execute", lambda: self.engine.get(id_))
             return await self.engine.execute(made, command)
+
+    def session(
+        self, id_: str, command: Sequence[str], *, stdin: bool = False, terminal: Size | None = None
+    ) -> NoReturn:
+        raise RuntimeRefused("", "nobody speaks with a command in memory")
 
     async def usage(self, id_: str) -> Usage:
         def use() -> Usage:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from containerd_engine import PAUSE, ContainerdEngine, containerd_engine, has_networks
 from runtime_contract import FOREVER, LABEL, Bench, RuntimeContract, _says, text_of, until
+from session_contract import SessionContract
 from small_registry import registry
 
 from edged.cri import CriRuntime
@@ -26,7 +27,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerdEngin
         yield engine
 
 
-class TestContainerd(RuntimeContract):
+class TestContainerd(RuntimeContract, SessionContract):
     lacks = {} if has_networks() else {"hostname": "hostname", "ports": "ports"}
 
     async def test_bytes_that_are_no_text(self, bench: Bench) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from podman_engine import PodmanEngine, podman_engine
 from runtime_contract import FOREVER, IMAGE, Bench, RuntimeContract, text_of, until
+from session_contract import SessionContract
 
 from edged.pod import Capabilities
 from edged.runtime import Mount, NoSuchThing, PublishedPort, RuntimeRefused
@@ -24,7 +25,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PodmanEngine]:
 SERVER = "echo served > /tmp/word; echo up; exec httpd -f -p 8080 -h /tmp"
 
 
-class TestPodman(RuntimeContract):
+class TestPodman(RuntimeContract, SessionContract):
     async def test_a_pod_is_reached_by_its_address_its_ports_and_from_within(self, bench: Bench) -> None:
         port = _free_port()
         sandbox = await bench.sandbox(

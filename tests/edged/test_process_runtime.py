@@ -13,6 +13,7 @@ from pathlib import Path
 import busybox_image
 import pytest
 from runtime_contract import FOREVER, Bench, RuntimeContract, lines_of, text_of, until
+from session_contract import SessionContract
 
 from edged.pod import Capabilities
 from edged.process import cgroups, record
@@ -51,7 +52,7 @@ def lacking() -> dict[str, str]:
     return lacks if "memory" in cgroups.Cgroups().controllers else {**lacks, "memory": "memory limits"}
 
 
-class TestContract(RuntimeContract):
+class TestContract(RuntimeContract, SessionContract):
     lacks = lacking()
 
 

@@ -1,19 +1,25 @@
-"""Run a command in a pod of the hub on this machine, without input and without a terminal.
+"""Run a command in a pod of the hub on this machine.
 
 examples:
   twinhub exec web -- ls /data
   twinhub exec web -c sidecar -- sh -c 'echo $HOSTNAME'
+  twinhub exec -i web -- sh -c 'cat > /data/plan' < plan
+  twinhub exec -it web -- sh
 
-Both outputs come together, at the end.
-Exit codes: 0 it ended well, else the command's own; 1 also when there is no such pod or it does not run, 2 usage.
+Its outputs come as they are written, each to our own. When this command is ended, so is the one in the pod.
+Exit codes: that of the command; 1 also when there is no such pod or it does not run, 2 usage.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from contextlib import ExitStack
 
-from edged.errands import Exec, Output
+from edged.errands import Exec
+from twinhub import terminal
+from twinhub.conversation import Conversation
 from twinhub.errors import CommandError
 from twinhub.hub_door import HubDoor, add_state_option
 from twinhub.twin_rows import device_id
@@ -23,19 +29,33 @@ LONGEST = 3600.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pod", type=device_id, metavar="POD", help="[NAMESPACE/]NAME")
+    parser.add_argument("-i", "--stdin", action="store_true", help="pass on our input")
+    parser.add_argument("-t", "--tty", action="store_true", help="on a terminal: with ours, mostly with -i")
     parser.add_argument("-c", "--container", default="", metavar="CONTAINER", help="which one (default: the first)")
-    parser.add_argument(
-        "--timeout", type=float, default=60.0, metavar="SECONDS", help="how long it may take (default 60)"
-    )
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="how long it may take (default: no limit)")
     add_state_option(parser)
     parser.add_argument("command", nargs="+", metavar="CMD", help="behind --: the command and its arguments")
 
 
 def run(options: argparse.Namespace) -> int:
-    if not 0 < options.timeout <= LONGEST:
+    if options.timeout is not None and not 0 < options.timeout <= LONGEST:
         raise CommandError(f"--timeout is a number of seconds above 0, up to {LONGEST:.0f}")
-    errand = Exec(options.pod, tuple(options.command), options.container, options.timeout)
-    done = HubDoor(options.state_dir).ask(errand, Output, within=options.timeout)
-    sys.stdout.buffer.write(done.output)
-    sys.stdout.buffer.flush()
-    return done.exit_code
+    if options.tty and options.stdin and not os.isatty(0):
+        raise CommandError("-t with -i needs a terminal, and the input is none: leave -t out")
+    errand = Exec(
+        options.pod,
+        tuple(options.command),
+        options.container,
+        options.timeout,
+        stdin=options.stdin,
+        terminal=terminal.size() if options.tty else None,
+    )
+    with terminal.ended_by_signals(), ExitStack() as stack:
+        wire = stack.enter_context(HubDoor(options.state_dir).begin(errand))
+        resized = stack.enter_context(terminal.resized()) if options.tty else None
+        if options.tty and options.stdin:
+            stack.enter_context(terminal.raw())
+        end = Conversation(wire, stdin=options.stdin).last(resized, terminal.size)
+    if end.reason:
+        print(f"twinhub: {end.reason}", file=sys.stderr)
+    return end.exit_code
