@@ -7,11 +7,13 @@ import json
 import random
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cable import Cable
+from live_cloud import make_cloud
 from live_pods import Node, make_node
 from stub_cloud import Link, StubCloud, content, joined, until
 
@@ -20,6 +22,7 @@ from eventbus import topics
 from link.message import Message
 from link.resources import Kind
 from link.rows import declared_object
+from twin.store import open_store
 from twinhub.client import TwinClient
 
 ROUNDS = 4
@@ -234,3 +237,65 @@ async def test_a_node_without_an_engine_says_why_the_cloud_s_pod_does_not_run(
         await confirmed(await cloud.link(), message(starts.pod("never")))
         await until(lambda: (node.says("web", "phase"), node.says("web", "reason")) == ("Pending", "Unschedulable"))
     assert starts.said == []
+
+
+SOURCES = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: key}
+stringData: {word: swordfish}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {mode: fast}
+"""
+
+
+async def test_what_operators_do_reaches_the_pod_however_the_link_is(
+    tmp_path: Path, node: Node, starts: Starts
+) -> None:
+    """A real cloud: a pod is declared and edited, its hub killed and started without the cloud, and the pod deleted
+    while the link was cut."""
+    cloud = make_cloud(tmp_path)
+
+    async def operate(*words: str, text: str | None = None) -> None:
+        done = await asyncio.to_thread(cloud.twinhub, *words, text=text)
+        assert done.returncode == 0, done.stderr
+
+    async def declare(level: int) -> None:
+        one = starts.pod("$WORD-$mode-$LEVEL")
+        word = {"name": "WORD", "valueFrom": {"secretKeyRef": {"name": "key", "key": "word"}}}
+        one["spec"]["containers"][0] |= {
+            "env": [word, {"name": "LEVEL", "value": str(level)}],
+            "envFrom": [{"configMapRef": {"name": "settings"}}],
+        }
+        one["metadata"] = {"name": "web"}
+        await operate("apply", "-f", "-", text=json.dumps(one))
+
+    async with Cable(("127.0.0.1", cloud.link_port)) as cable:
+        with cloud.running():
+            option = f"--identity={replace(cloud, link_port=cable.port).join('edge-7')}"
+            await operate("apply", "-f", "-", text=SOURCES)
+            await declare(1)
+            with node.hub(option) as hub:
+                await until(lambda: cloud.value("pod.web", "phase") == "Running")
+                await declare(2)
+                await until(lambda: starts.running == ["swordfish-fast-2"])
+                cable.cut()
+                hub.kill()
+                hub.wait()
+            with node.hub(option):
+                await until(lambda: node.is_up("web"))
+                await operate("delete", "pod", "web")
+                assert starts.said == ["swordfish-fast-1", "swordfish-fast-2"], "adopted, not started again"
+                assert starts.running == ["swordfish-fast-2"]
+                cable.restore()
+                await until(lambda: not starts.running)
+                await until(lambda: "default/web" not in node.twinhub("get", "pods").stdout)
+                await until(lambda: not cloud.value("pod.web", "phase"))
+        log = cloud.log.read_text() + node.log.read_text()
+    assert "swordfish" not in log
+    async with open_store(node.state / "catalogue.db") as left:
+        for prefix in ("Cloud/", "CloudServed/", "PodOverride/"):
+            assert await left.list(prefix) == []
