@@ -27,6 +27,10 @@ class _Cannot(Exception):
     """Says why, to who asked."""
 
 
+class _Absent(_Cannot):
+    """There is no such pod."""
+
+
 class ErrandDesk:
     """Works on what an edged has and on the runtime that it entered."""
 
@@ -39,7 +43,7 @@ class ErrandDesk:
         try:
             return await self._do(errand)
         except (_Cannot, RuntimeRefused, RuntimeUnavailable, OSError) as error:
-            return Refusal(str(error))
+            return Refusal(str(error), absent=isinstance(error, _Absent))
 
     async def _do(self, errand: Errand) -> Answer | Relay:
         if isinstance(errand, Log):
@@ -66,7 +70,9 @@ class ErrandDesk:
         if path is None or not path.exists():
             when = f" {errand.before} restarts ago" if errand.before else " yet"
             raise _Cannot(f"the container {name} of {errand.pod} has said nothing{when}")
-        return LogFile(str(path), name)
+        status = self._edged.status(errand.pod)
+        ended = status is None or status.phase in ("Succeeded", "Failed")
+        return LogFile(str(path), name, ended=ended or errand.before > 0)
 
     def _running(self, errand: Exec) -> str:
         """The id of the container that runs."""
@@ -80,7 +86,7 @@ class ErrandDesk:
         """The container that is meant; the first where none is named, as kubectl takes it."""
         status = self._edged.status(pod_id)
         if status is None:
-            raise _Cannot(f"there is no pod {pod_id}; `twinhub get pods` lists them")
+            raise _Absent(f"there is no pod {pod_id}; `twinhub get pods` lists them")
         names = [one.name for one in (*status.container_statuses, *status.init_container_statuses)]
         if wanted and wanted not in names:
             raise _Cannot(f"{pod_id} has no container {wanted}; it has {', '.join(names) or 'none yet'}")

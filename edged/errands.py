@@ -45,6 +45,8 @@ class Log(Struct, frozen=True, tag=True):
 class LogFile(Struct, frozen=True, tag=True):
     path: str
     container: str
+    ended: bool = False
+    """Nothing more will be written there, nor into one that follows it."""
 
 
 class Exec(Struct, frozen=True, tag=True):
@@ -98,6 +100,8 @@ class Refusal(Struct, frozen=True, tag=True):
     """A sentence for people."""
 
     reason: str
+    absent: bool = False
+    """There is no such pod."""
 
 
 Errand = Log | Exec | Load | Images

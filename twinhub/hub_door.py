@@ -16,7 +16,7 @@ from edged.errands import SOCKET, Answer, Begun, Errand, Exec, Refusal
 from twinhub.errors import CommandError
 from twinhub.state_dir import NAME
 
-__all__ = ["HubDoor", "add_state_option"]
+__all__ = ["HubDoor", "NoSuchPod", "add_state_option"]
 
 A = TypeVar("A")
 CHUNK = 1 << 16
@@ -33,6 +33,10 @@ def add_state_option(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help=f"what the hub that runs here remembers in (default: {NAME} in the current directory)",
     )
+
+
+class NoSuchPod(CommandError):
+    """The hub knows no pod of this name."""
 
 
 class HubDoor:
@@ -63,7 +67,7 @@ class HubDoor:
         except (OSError, msgspec.MsgspecError) as error:
             raise CommandError(f"the hub did not answer: {error}") from None
         if isinstance(answer, Refusal):
-            raise CommandError(answer.reason)
+            raise (NoSuchPod if answer.absent else CommandError)(answer.reason)
         assert isinstance(answer, form)
         return answer
 

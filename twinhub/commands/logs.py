@@ -4,11 +4,14 @@ examples:
   twinhub logs web                     what the pod default/web wrote, since it was started last
   twinhub logs -f web -c sidecar       of one container, and on as it is written
   twinhub logs web --previous          before it was restarted last
+  twinhub logs web --tail 20 --timestamps
+  twinhub logs web --since 15min
   twinhub logs press-shop --cloud HOST
   twinhub logs press-shop --cloud HOST --json | jq -r .text
 
-A pod's output is that of the hub on this machine. The log lines of a node are sent to its cloud as far as the link
-has room for them, and kept in the cloud's memory only.
+A pod's output is that of the hub on this machine; of long output at most the newest 10 MB are shown. With -f it goes on
+through restarts, until the pod is deleted or has ended for good. The log lines of a node are sent to its cloud as far
+as the link has room for them, and kept in the cloud's memory only.
 Exit codes: 0 shown, 1 no such pod or node, no hub or no cloud, 2 usage.
 """
 
@@ -16,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -24,12 +28,14 @@ from edged.errands import Log, LogFile
 from twinhub.cloud_option import add_cloud_option, connect_cloud
 from twinhub.cloud_rows import local_time
 from twinhub.errors import CommandError
-from twinhub.hub_door import HubDoor, add_state_option
-from twinhub.pod_log import follow
+from twinhub.hub_door import HubDoor, NoSuchPod, add_state_option
+from twinhub.moments import moment
+from twinhub.pod_log import Entry, follow, last, since, stamped
 from twinhub.text import printable
 from twinhub.twin_rows import device_id
 
 LONGEST = 2_000
+MOST_DIGITS = 9
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pod.add_argument("-f", "--follow", action="store_true", help="go on as more is written")
     pod.add_argument("-c", "--container", default="", metavar="CONTAINER", help="which one (default: the first)")
     pod.add_argument("-p", "--previous", action="store_true", help="of the time before its last restart")
+    pod.add_argument("--tail", type=_lines, metavar="N", help="only the last N lines of what is there")
+    pod.add_argument(
+        "--since", type=moment, metavar="TIME", help="not what is older: 90s, 15min, 2h, or a date and time"
+    )
+    pod.add_argument("--timestamps", action="store_true", help="each line with its time before it")
     add_state_option(parser)
     cloud = parser.add_argument_group("of a node")
     cloud.add_argument("--json", action="store_true", help="one JSON object per line")
@@ -64,16 +75,39 @@ def _of_pod(options: argparse.Namespace) -> int:
     found = door.ask(errand, LogFile)
     errand = msgspec.structs.replace(errand, container=found.container)
 
-    def current() -> Path | None:
-        try:
-            return Path(door.ask(errand, LogFile).path)
-        except CommandError:
-            return None  # between two containers, or the hub is away: what is written is shown on
+    written = Path(found.path)
 
-    for text in follow(Path(found.path), current if options.follow else None):
-        sys.stdout.buffer.write(text)
-        sys.stdout.buffer.flush()
+    def current() -> Path | None:
+        nonlocal written
+        try:
+            seen = door.ask(errand, LogFile)
+        except NoSuchPod:
+            return None
+        except CommandError:
+            return written  # between two containers, or the hub is away: what is written is shown on
+        written = Path(seen.path)
+        return None if seen.ended else written
+
+    _show(follow(written, current if options.follow else None), options)
     return 0
+
+
+def _show(entries: Iterator[Entry | None], options: argparse.Namespace) -> None:
+    if options.since is not None:
+        entries = since(entries, options.since / 1000)
+    if options.tail is not None:
+        entries = last(entries, options.tail)
+    for entry in stamped(entries) if options.timestamps else entries:
+        if entry:
+            sys.stdout.buffer.write(entry.text)
+        if not entry or options.follow:
+            sys.stdout.buffer.flush()
+
+
+def _lines(text: str) -> int:
+    if not text.isdecimal() or len(text) > MOST_DIGITS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of lines")
+    return int(text)
 
 
 def _of_node(options: argparse.Namespace) -> int:
