@@ -69,7 +69,7 @@ class PodRoutes:
         """Whether its node has the pod as it is declared now, or is rid of what is not declared any more."""
         if one.pod is None:
             return one.declared == "edge"
-        return await self._registry.has_confirmed(one.pod)
+        return self._registry.node(one.node) is not None and await self._registry.held.has_confirmed(one.pod)
 
     def _conditions(self, one: KnownPod) -> list[forms.Condition]:
         return views.conditions(self._registry.conditions(f"{POD}/{one.id}"))

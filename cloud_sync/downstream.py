@@ -138,12 +138,12 @@ class Downstream:
     async def _offer_objects(self) -> None:
         node = self._link.node
         wanted = await self._shown(self._registry.wanted(node))
-        confirmed = await self._registry.confirmed(node, self._link.journal)
+        confirmed = await self._registry.held.confirmed(node, self._link.journal)
         for step in plan(wanted, self._believed(confirmed, wanted)):
             known = confirmed.get(step.key)
             if known is None or (step.message.route.operation == "delete" and known.version != _PERHAPS):
                 perhaps = held(step.message)._replace(version=_PERHAPS)
-                await self._registry.confirm(node, step.key, perhaps, self._link.journal)
+                await self._registry.held.confirm(node, step.key, perhaps, self._link.journal)
             self._bring(step.key, step.message, step.before)
 
     def _believed(self, confirmed: Mapping[str, Held], wanted: Sequence[StoredObject]) -> dict[str, Held]:
@@ -228,7 +228,7 @@ class Downstream:
         if (last := self._under_way.get(key)) is not None and _same(last, message):
             del self._under_way[key]
         now = None if message.route.operation == "delete" else held(message)
-        await self._registry.confirm(self._link.node, key, now, self._link.journal)
+        await self._registry.held.confirm(self._link.node, key, now, self._link.journal)
         if now and self._link.plain and key.startswith(f"{DEVICE}/"):
             await self._confirm_values(parse(message.route.resource).id, desired(now.object))
 

@@ -18,11 +18,11 @@ from cloud_sync import declared, desired
 from cloud_sync.assembled import Assembled
 from cloud_sync.conditions import conditions
 from cloud_sync.edge_register import EdgeRegister
+from cloud_sync.held_objects import HeldObjects
 from cloud_sync.index import NODE, PRESENCE, Index
 from cloud_sync.indexed_store import ATTEMPTS, IndexedStore
 from cloud_sync.node_changes import NodeChanges
 from cloud_sync.pod_rules import NO_PODS, PodRules
-from cloud_sync.step import Held
 from cloud_sync.stored import DEVICE, KINDS, Applied, Condition, NodeEntry, StoredObject
 from device_models import Device, ProtocolSchema
 from twin.store import Conflict, Store
@@ -30,8 +30,6 @@ from twin.store import Conflict, Store
 __all__ = ["Registry"]
 
 Impose = Callable[[str, str, Mapping[str, str]], Awaitable[object]]
-
-_SYNC = "Sync"
 
 
 class Registry:
@@ -49,6 +47,7 @@ class Registry:
         self._assembled = Assembled(protocols)
         self._changes = NodeChanges()
         self._entries = IndexedStore(store, self._changes.tell)
+        self.held = HeldObjects(store)
         self.edges = EdgeRegister(self._entries, pods, clock)
 
     async def __aenter__(self) -> Self:
@@ -163,32 +162,6 @@ class Registry:
         models = {model.key: model for device in devices if (model := self._index.model_for(device))}
         pods = self._index.pods.of_node(node)
         return [*(model for _, model in sorted(models.items())), *devices, *self._index.pods.needed(pods), *pods]
-
-    async def confirmed(self, node: str, journal: str = "") -> dict[str, Held]:
-        """What this node has confirmed, by key. What it confirmed when it had another journal (empty: the plain wire
-        names none) it may have lost with that: version 0."""
-        prefix = f"{_SYNC}/{node}/"
-        held = {}
-        for entry in await self._store.list(prefix):
-            value = entry.value
-            version = value["version"] if value.get("journal", "") == journal else 0
-            held[entry.key.removeprefix(prefix)] = Held(value["uid"], version, value["object"])
-        return held
-
-    async def has_confirmed(self, one: StoredObject) -> bool:
-        """Whether the node it is for has this object as it is now, or had it before it lost its disk."""
-        if self.node(one.node) is None:
-            return False
-        entry = await self._store.get(f"{_SYNC}/{one.node}/{one.key}")
-        return entry is not None and (entry.value["uid"], entry.value["version"]) == (one.uid, one.version)
-
-    async def confirm(self, node: str, key: str, held: Held | None, journal: str = "") -> None:
-        """The node, with this journal, has this now; None = it has the object no more."""
-        if held is None:
-            await self._store.delete(f"{_SYNC}/{node}/{key}")
-        else:
-            value = {**held._asdict(), "object": dict(held.object), "journal": journal}
-            await self._store.put(f"{_SYNC}/{node}/{key}", value)
 
     # ---- nodes
 

@@ -41,13 +41,15 @@ async def test_a_pod_waits_for_its_node_then_shows_what_it_reported(cloud: Cloud
     assert (shown["node"], shown["declared"], shown["confirmed"], shown["values"]) == (NODE, "cloud", False, {})
     stored = cloud.registry.find(WEB)
     assert stored is not None
-    await cloud.registry.confirm(NODE, WEB, Held(stored.uid, stored.version, stored.object))
+    await cloud.registry.held.confirm(NODE, WEB, Held(stored.uid, stored.version, stored.object))
     await report(cloud, "Running")
     [listed] = (await cloud.get("pods"))["pods"]
     assert listed == await cloud.get("pods/default/web")
     assert (listed["confirmed"], listed["values"], listed["conditions"]) == (True, {"phase": "Running"}, [])
     await cloud.apply(pod(node=NODE, image="b"))
     assert not (await cloud.get("pods/default/web"))["confirmed"], "the edit waits"
+    await cloud.apply(pod(node="No Such Node"))
+    assert not (await cloud.get("pods"))["pods"][0]["confirmed"]
     await cloud.apply(pod(node="elsewhere"))
     moved = await cloud.get("pods/default/web")
     assert (moved["node"], moved["values"]) == ("elsewhere", {}), "what the old node said is not of the new one"

@@ -26,7 +26,7 @@ async def test_what_was_sent_and_never_confirmed_is_deleted_when_it_is_gone(clou
         assert gone.route.operation == "delete"
         await edge.send(acknowledge(gone))
         await until(lambda: cloud.links()[0].queue == 0)
-    assert await cloud.registry.confirmed("edge-7") == {}
+    assert await cloud.registry.held.confirmed("edge-7") == {}
 
 
 @pytest.mark.parametrize("plain", [True, False])
@@ -55,7 +55,7 @@ async def test_what_comes_back_while_it_is_being_deleted_is_inserted_after_that(
         assert (gone.route.operation, back.route.operation) == ("delete", "insert")
         await edge.send(acknowledge(back))
         await until(lambda: cloud.links()[0].queue == 0)
-    confirmed = await cloud.registry.confirmed("edge-7", "" if plain else JOURNAL)
+    confirmed = await cloud.registry.held.confirmed("edge-7", "" if plain else JOURNAL)
     stored = cloud.registry.device("default/pump-01")
     assert stored is not None
     assert confirmed["Device/default/pump-01"].version == stored.version
@@ -106,4 +106,4 @@ async def test_more_than_the_queue_holds_arrives_all_the_same(cloud_of: Callable
                 seen.add(message.route.resource)
                 assert cloud.links()[0].queue <= 20  # and as many again that are being written down
             await until(lambda: cloud.links()[0].queue == 0)
-        assert len(await cloud.registry.confirmed("edge-7")) == 41
+        assert len(await cloud.registry.held.confirmed("edge-7")) == 41

@@ -208,7 +208,7 @@ async def test_the_real_edgecore_hears_from_us_what_it_heard_from_kubeedge(cloud
         values = {name: twin.actual.value for name, twin in latest.twin.items() if twin.actual}
         assert values == {"speed": "1310", "temp": "42.0", "running": "false"}
         async with asyncio.timeout(10):
-            while await cloud.registry.confirmed(
+            while await cloud.registry.held.confirmed(
                 "edge-7"
             ):  # the last delete is written down behind its acknowledgement
                 await asyncio.sleep(0.005)

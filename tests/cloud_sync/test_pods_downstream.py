@@ -37,7 +37,7 @@ async def test_a_pod_comes_after_its_sources_and_goes_before_them(cloud: Cloud, 
         resources = "pod/web", "configmap/settings", "secret/keys"
         assert await came(edge, 3) == [f"delete default/{resource}" for resource in resources]
         await until(lambda: cloud.links()[0].queue == 0)
-    assert await cloud.registry.confirmed(NODE) == {}
+    assert await cloud.registry.held.confirmed(NODE) == {}
 
 
 @both
@@ -53,12 +53,12 @@ async def test_an_object_comes_whole_and_of_a_secret_nothing_is_noted_but_its_na
         await edge.send(acknowledge(message))
         await came(edge, 1)
         await until(lambda: cloud.links()[0].queue == 0)
-        noted = await cloud.registry.confirmed(NODE, "" if plain else JOURNAL)
+        noted = await cloud.registry.held.confirmed(NODE, "" if plain else JOURNAL)
         assert ENCODED not in str(noted)
         assert {key.partition("/")[0] for key in noted} == {"Secret", "Pod"}
         found = cloud.registry.find("Pod/default/web")
         assert found is not None
-        assert await cloud.registry.has_confirmed(found)
+        assert await cloud.registry.held.has_confirmed(found)
 
 
 @both

@@ -114,9 +114,6 @@ async def test_what_keeps_a_pod_from_running_is_a_condition(registry: Registry) 
     assert conditions(registry) == ["NodeUnknown"]
     await registry.apply([pod(node="Never Seen")])
     assert conditions(registry) == ["NodeUnknown"]
-    [found] = known_pods(registry)
-    assert found.pod is not None
-    assert not await registry.has_confirmed(found.pod)
     await registry.apply([pod(keys="secret", settings="configMap?")])
     assert conditions(registry) == ["SourceMissing"]
     assert wanted(registry) == [WEB], "it is sent all the same"

@@ -439,11 +439,11 @@ async def test_presence_is_kept(registry: Registry, store: Store, clock: Clock) 
 async def test_what_a_node_has_confirmed(registry: Registry, store: Store) -> None:
     await apply(registry, device())
     [stored] = registry.objects()
-    await registry.confirm(NODE, PUMP, Held(stored.uid, stored.version, stored.object))
-    assert await registry.confirmed(NODE) == {PUMP: Held(stored.uid, stored.version, dict(stored.object))}
-    assert await registry.confirmed(f"{NODE}-2") == {}
-    await registry.confirm(NODE, PUMP, None)
-    assert await registry.confirmed(NODE) == {}
+    await registry.held.confirm(NODE, PUMP, Held(stored.uid, stored.version, stored.object))
+    assert await registry.held.confirmed(NODE) == {PUMP: Held(stored.uid, stored.version, dict(stored.object))}
+    assert await registry.held.confirmed(f"{NODE}-2") == {}
+    await registry.held.confirm(NODE, PUMP, None)
+    assert await registry.held.confirmed(NODE) == {}
 
 
 async def test_the_longest_names_can_be_confirmed_and_declared_twice(registry: Registry) -> None:
@@ -451,7 +451,7 @@ async def test_the_longest_names_can_be_confirmed_and_declared_twice(registry: R
     applied = await apply(registry, longest)
     assert applied.outcome == "created"
     [stored] = registry.objects()
-    await registry.confirm(node, applied.key, Held(stored.uid, stored.version, stored.object))
+    await registry.held.confirm(node, applied.key, Held(stored.uid, stored.version, stored.object))
     assert "already" in (await registry.edges.declare(node, longest) or "")
     assert await registry.edges.declare(node, model("m" * 225)) is None
 

@@ -76,7 +76,7 @@ async def test_settings_that_do_not_fit_or_are_not_known_are_a_condition_and_no_
 
 async def test_what_a_node_confirmed_with_another_journal_it_may_have_lost(registry: Registry) -> None:
     held = Held("uid", 7, {})
-    await registry.confirm("press-shop", PUMP, held, "a" * 32)
-    assert await registry.confirmed("press-shop", "a" * 32) == {PUMP: held}
+    await registry.held.confirm("press-shop", PUMP, held, "a" * 32)
+    assert await registry.held.confirmed("press-shop", "a" * 32) == {PUMP: held}
     for another in ("b" * 32, ""):
-        assert await registry.confirmed("press-shop", another) == {PUMP: held._replace(version=0)}
+        assert await registry.held.confirmed("press-shop", another) == {PUMP: held._replace(version=0)}
