@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import busybox_image
 import pytest
 from containerd_engine import ContainerdEngine, containerd_engine, has_networks
+from declared_node import apply, edged_on, ready
 from pod_texts import read
 from runtime_contract import until
 
-from edged.declared import DeclaredPods
 from edged.edged import Edged
-from edged.places import room_in
-from edged.plan import NodeFacts
-from edged.planner import NodePlanner
-from edged.sources import Sources
 
-NODE = "edge-1"
 POD = f"""
 apiVersion: v1
 kind: Pod
@@ -57,27 +51,11 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerdEngin
         yield engine
 
 
-@asynccontextmanager
-async def edged_on(engine: ContainerdEngine, directory: Path, declared: DeclaredPods) -> AsyncIterator[Edged]:
-    async with Edged(engine.runtime(), NODE, directory, lambda *_: None) as edged:
-        apply(edged, directory, declared)
-        yield edged
-
-
-def apply(edged: Edged, directory: Path, declared: DeclaredPods) -> None:
-    sources = Sources(declared.config_maps, declared.secrets)
-    edged.apply(declared.pods, NodePlanner(sources, NodeFacts(NODE, "127.0.0.1"), room_in(directory)))
-
-
 async def started(edged: Edged) -> str:
     """When its container was, once the pod is ready."""
 
-    async def ready() -> bool:
-        status = edged.status("default/web")
-        return status is not None and status.phase == "Running" and status.ready == (1, 1)
-
-    await until(ready, "the pod is ready", 60)
-    [one] = edged.status("default/web").container_statuses  # type: ignore[union-attr]
+    status = await ready(edged, "default/web")
+    [one] = status.container_statuses
     assert one.state.running
     assert one.restart_count == 0
     return one.state.running.started_at
