@@ -124,7 +124,7 @@ class Edge:
         self._hub = HubSide(bus, self._keeper, self._journal, sessions.node, answer_on_empty_id=empty_id)
         if self._identity:
             self._link = self._edge_hub(self._identity)
-            self._pods.from_cloud(await self._link.recall_pods())
+            await self._pods.from_cloud(await self._link.recall_pods())
         self._take(manifests)
         if self._link:
             self._cloud = await self._link.recall(self._documents(), self.known.devices if self.known else ())
@@ -160,7 +160,7 @@ class Edge:
 
     async def _apply_cloud_pods(self, objects: Sequence[Object]) -> None:
         async with self._applying:
-            self._pods.from_cloud(objects)
+            await self._pods.from_cloud(objects)
             self._derived = self._pod_host.devices(self._pods.declared)
             self._tell_cloud()
             await self._apply()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -50,9 +51,10 @@ class PodOrigins:
         self._folder = pods
         self._tell_both()
 
-    def from_cloud(self, objects: Sequence[Mapping[str, Any]]) -> None:
-        """The cloud declares these from now on, as they came; mistakes in them are told."""
-        found = placed.read(objects)
+    async def from_cloud(self, objects: Sequence[Mapping[str, Any]]) -> None:
+        """The cloud declares these from now on, as they came; mistakes in them are told. They are read in a thread:
+        hundreds take a second."""
+        found = await asyncio.to_thread(placed.read, objects)
         keys = {f"{one['kind']}/{one['metadata']['namespace']}/{one['metadata']['name']}" for one in objects}
         self._cloud = self._good = DeclaredPods(
             _good("Pod", keys, self._good.pods, found.pods),

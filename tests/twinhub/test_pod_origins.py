@@ -46,7 +46,7 @@ async def test_the_folder_goes_before_the_cloud(catalogue: Store, caplog: pytest
     origins = PodOrigins(catalogue, NODE)
     origins.from_folder(folder(pod(image="here:1"), settings("slow")))
     for _ in range(2):
-        origins.from_cloud([pod(image="there:1"), pod("other", "there:1"), settings("fast")])
+        await origins.from_cloud([pod(image="there:1"), pod("other", "there:1"), settings("fast")])
     assert images(origins) == {"default/web": "here:1", "default/other": "there:1"}
     assert origins.declared.config_maps["default/settings"].text == {"mode": "slow"}
     assert list(origins.of_cloud) == ["default/other"]
@@ -60,7 +60,7 @@ async def test_the_folder_goes_before_the_cloud(catalogue: Store, caplog: pytest
 async def test_a_pod_of_the_folder_for_another_node_is_in_nobodys_way(catalogue: Store) -> None:
     origins = PodOrigins(catalogue, NODE)
     origins.from_folder(folder(pod(image="elsewhere:1", node="edge-8")))
-    origins.from_cloud([pod(image="there:1"), pod("moved", node="edge-8")])
+    await origins.from_cloud([pod(image="there:1"), pod("moved", node="edge-8")])
     assert images(origins) == {"default/web": "there:1"}
     assert list(origins.of_cloud) == ["default/web"]
 
@@ -70,28 +70,28 @@ async def test_of_what_has_mistakes_the_last_good_form_goes_on_also_after_a_rest
 ) -> None:
     broken = [pod(image="app:2", hostPID=True), pod("never", hostPID=True)]
     origins = PodOrigins(catalogue, NODE)
-    origins.from_cloud([pod()])
+    await origins.from_cloud([pod()])
     await origins.remember()
     for _ in range(2):
-        origins.from_cloud(broken)
+        await origins.from_cloud(broken)
     assert images(origins) == {"default/web": "app:1"}
     assert len([r for r in caplog.records if "Pod/default/web: spec.hostPID: " in r.getMessage()]) == 1
     again = PodOrigins(catalogue, NODE)
     await again.recall()
     assert again.declared.pods == {}, "nothing runs before the cloud's objects are recalled"
-    again.from_cloud(broken)
+    await again.from_cloud(broken)
     assert images(again) == {"default/web": "app:1"}
-    again.from_cloud([pod(image="app:3")])
+    await again.from_cloud([pod(image="app:3")])
     assert images(again) == {"default/web": "app:3"}
-    again.from_cloud([])
-    again.from_cloud(broken)
+    await again.from_cloud([])
+    await again.from_cloud(broken)
     assert images(again) == {}, "another one of the same name"
 
 
 async def test_what_ran_last_is_known_by_who_declared_it(catalogue: Store) -> None:
     origins = PodOrigins(catalogue, NODE)
     origins.from_folder(folder(pod("here"), pod("away", node="edge-8")))
-    origins.from_cloud([pod("there")])
+    await origins.from_cloud([pod("there")])
     await origins.remember()
     again = PodOrigins(catalogue, NODE)
     assert (await again.recall()).pods.keys() == {"default/here", "default/away"}
@@ -106,6 +106,6 @@ async def test_a_disk_that_fails_is_said(
 
     monkeypatch.setattr(catalogue, "put", full)
     origins = PodOrigins(catalogue, NODE)
-    origins.from_cloud([pod()])
+    await origins.from_cloud([pod()])
     await origins.remember()
     assert "could not be noted: the disk is full" in caplog.text
