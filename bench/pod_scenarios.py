@@ -19,6 +19,8 @@ from edged.pod_twin import twin_id
 from eventbus import topics
 
 TIMES, QUICK_TIMES = 20, 7
+CALM = 1.0
+"""Seconds."""
 FULL_SECONDS = 10
 """A pace of less is a quick one."""
 WARM = "warm"
@@ -86,7 +88,7 @@ async def _warm(pods: PodLab) -> None:
 
 async def _by_manifest(pods: PodLab, name: str) -> float:
     """Seconds until the program was started."""
-    await asyncio.sleep(random.random() / 2)  # whatever ticks in the hub or the engine is met at any point
+    await _calm()
     begun = _since_boot()
     pods.write(name)
     await pods.until(lambda found: name in found, f"{name} runs")
@@ -99,7 +101,7 @@ async def _by_manifest(pods: PodLab, name: str) -> float:
 async def _by_wish(pods: PodLab, client: Client) -> float:
     _wish(client, 0)
     await pods.until(lambda found: WARM not in found, "the pod is gone")
-    await asyncio.sleep(0.5)
+    await _calm()
     begun = _since_boot()
     _wish(client, 1)
     await pods.until(lambda found: WARM in found, "the pod is back")
@@ -107,11 +109,17 @@ async def _by_wish(pods: PodLab, client: Client) -> float:
 
 
 async def _by_hand(pods: PodLab, name: str) -> float:
+    await _calm()
     begun = _since_boot()
     sandbox, _ = await pods.by_hand(name)
     took = await pods.began(name) - begun
     await pods.runtime.remove_sandbox(sandbox)
     return took
+
+
+async def _calm() -> None:
+    """Until the engine has swept up after the pod before; whatever ticks in it or in the hub is met at any point."""
+    await asyncio.sleep(CALM + random.random() / 2)
 
 
 def _since_boot() -> float:

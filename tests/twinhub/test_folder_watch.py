@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -48,10 +49,14 @@ async def told(watch: FolderWatch) -> Signature:
     return seen
 
 
-async def until(watch: FolderWatch, folder: Path) -> None:
-    """What was told is how it is."""
-    while await told(watch) != signature(folder):
-        pass
+async def after(edit: Callable[[], object], watch: FolderWatch, folder: Path) -> None:
+    """An edit is made while somebody waits for one; what is told in the end is how it is."""
+    waiting = asyncio.create_task(told(watch))
+    await asyncio.sleep(0.05)  # it has looked, and waits for a word
+    edit()
+    seen = await waiting
+    while seen != signature(folder):
+        seen = await told(watch)
 
 
 def test_the_signature_is_of_what_is_visible(tmp_path: Path) -> None:
@@ -117,20 +122,17 @@ EDITS = [write_over, rename_over, bring_in, take_out, add_a_folder, rename_a_fol
 async def test_an_edit_is_told_and_so_is_the_next(
     watched: FolderWatch, folder: Path, edit: Callable[[Path], None]
 ) -> None:
-    edit(folder)
-    await until(watched, folder)
+    await after(partial(edit, folder), watched, folder)
     for path in [folder / "new.yaml", *(one / "new.yaml" for one in folder.iterdir() if one.is_dir())]:
-        path.write_text("new")
-        await until(watched, folder)
+        await after(partial(path.write_text, "new"), watched, folder)
 
 
 async def test_a_folder_that_is_gone_may_come_back(watched: FolderWatch, folder: Path) -> None:
-    folder.rename(folder.parent / "away")
-    assert await told(watched) == {}
-    (folder.parent / "away").rename(folder)
-    await until(watched, folder)
-    write_over(folder)
-    await until(watched, folder)
+    away = folder.parent / "away"
+    await after(partial(folder.rename, away), watched, folder)
+    assert signature(folder) == {}
+    await after(partial(away.rename, folder), watched, folder)
+    await after(partial(write_over, folder), watched, folder)
 
 
 async def test_links_are_swapped_as_kubelet_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,10 +144,9 @@ async def test_links_are_swapped_as_kubelet_does(tmp_path: Path, monkeypatch: py
     (tmp_path / "pump.yaml").symlink_to("..data/pump.yaml")
     with FolderWatch(tmp_path, signature(tmp_path)) as watch:
         (tmp_path / "..data_tmp").symlink_to("..2")
-        (tmp_path / "..data_tmp").rename(tmp_path / "..data")
-        await until(watch, tmp_path)
-        (tmp_path / "..2" / "pump.yaml").write_text("what a link leads to")
-        await until(watch, tmp_path)
+        await after(partial((tmp_path / "..data_tmp").rename, tmp_path / "..data"), watch, tmp_path)
+        behind = tmp_path / "..2" / "pump.yaml"
+        await after(partial(behind.write_text, "what a link leads to"), watch, tmp_path)
 
 
 async def test_a_burst_is_told_once(watched: FolderWatch, folder: Path) -> None:

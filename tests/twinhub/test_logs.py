@@ -49,6 +49,12 @@ def test_a_log_is_followed_until_its_pod_is_deleted(node: Node) -> None:
             assert process.wait(20) == 0
 
 
+def test_of_a_node_there_are_no_parts(node: Node) -> None:
+    refused = node.local("logs", "edge-7", "--cloud", "127.0.0.1", "--tail", "2")
+    assert refused.returncode == 1
+    assert "are for pods" in refused.stderr
+
+
 def test_a_part_of_a_log(node: Node) -> None:
     node.declare("web", says="one; echo two; echo three")
     with node.hub():

@@ -9,9 +9,9 @@ examples:
   twinhub logs press-shop --cloud HOST
   twinhub logs press-shop --cloud HOST --json | jq -r .text
 
-A pod's output is that of the hub on this machine; of long output at most the newest 10 MB are shown. With -f it goes on
-through restarts, until the pod is deleted or has ended for good. The log lines of a node are sent to its cloud as far
-as the link has room for them, and kept in the cloud's memory only.
+A pod's output is that of the hub on this machine; of long output at most the newest 10 MB are shown. With -f it goes
+on through restarts, until the pod is deleted or has ended for good. The log lines of a node are sent to its cloud as
+far as the link has room for them, and kept in the cloud's memory only.
 Exit codes: 0 shown, 1 no such pod or node, no hub or no cloud, 2 usage.
 """
 
@@ -45,9 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pod.add_argument("-c", "--container", default="", metavar="CONTAINER", help="which one (default: the first)")
     pod.add_argument("-p", "--previous", action="store_true", help="of the time before its last restart")
     pod.add_argument("--tail", type=_lines, metavar="N", help="only the last N lines of what is there")
-    pod.add_argument(
-        "--since", type=moment, metavar="TIME", help="not what is older: 90s, 15min, 2h, or a date and time"
-    )
+    pod.add_argument("--since", type=moment, metavar="TIME", help="nothing older: 90s, 15min, 2h, or a date and time")
     pod.add_argument("--timestamps", action="store_true", help="each line with its time before it")
     add_state_option(parser)
     cloud = parser.add_argument_group("of a node")
@@ -60,10 +58,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     if options.cloud:
+        _refuse_of_pods(options)
         return _of_node(options)
     if options.json:
         raise CommandError("--json is for the log lines of a node: name its cloud with --cloud HOST")
     return _of_pod(options)
+
+
+def _refuse_of_pods(options: argparse.Namespace) -> None:
+    given = (options.follow, options.container, options.previous, options.timestamps)
+    if any(given) or (options.tail, options.since) != (None, None):
+        raise CommandError("-f, -c, -p, --tail, --since and --timestamps are for pods: leave them out for a node")
 
 
 def _of_pod(options: argparse.Namespace) -> int:
