@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from edged.devices import Devices
 from edged.engine import Engine
+from edged.events import Happening
 from edged.former_engines import leave
 from edged.host_ports import conflicts
 from edged.pod import DEVICE_ANNOTATION, Container, Pod
@@ -136,6 +137,11 @@ class Edged:
     def events(self, pod_id: str) -> Sequence[Event]:
         """What happened to a pod, the newest last."""
         return self._recollection.events(pod_id).all() if pod_id in self._workers else ()
+
+    def say(self, pod_id: str, happening: Happening) -> None:
+        """This happened to a pod, now; passed over for one that is not there."""
+        if worker := self._workers.get(pod_id):
+            worker.say(happening)
 
     def found(self, pod_id: str) -> Sight:
         """What the engine had of a pod when it was looked at last."""

@@ -6,6 +6,8 @@ import os
 import platform
 import socket
 from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -15,6 +17,7 @@ from edged.runtime import Info
 
 __all__ = [
     "Address",
+    "Around",
     "ConditionType",
     "Gauges",
     "NodeCondition",
@@ -34,7 +37,20 @@ LEAST_DISK, LEAST_INODES = 0.10, 0.05
 LEAST_PIDS = 0.05
 
 
-ConditionType = Literal["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"]
+ConditionType = Literal["Ready", "MemoryPressure", "DiskPressure", "PIDPressure", "CloudLink"]
+
+
+class Around(NamedTuple):
+    """What others know of the node."""
+
+    info: Info | None = None
+    """Its container engine; None: it was not reached yet."""
+    absence: str = ""
+    """Why that cannot be reached at present."""
+    idle: bool = False
+    """None was started, because there never was a pod."""
+    link: bool | None = None
+    """Whether it has its cloud; None: it has joined none."""
 
 
 class Gauges(NamedTuple):
@@ -60,7 +76,7 @@ class Address(Struct, frozen=True):
 
 class NodeCondition(Struct, frozen=True):
     type: ConditionType
-    status: Literal["True", "False"]
+    status: Literal["True", "False", "Unknown"]
     reason: str
     message: str = ""
 
@@ -80,8 +96,8 @@ class NodeStatus(Struct, frozen=True, rename="camel", kw_only=True):
         return any(one.type == "Ready" and one.status == "True" for one in self.conditions)
 
 
-def look(directory: Path, node: str, info: Info | None, absence: str) -> NodeStatus:
-    """The node now. `directory`: on the file system that pods use; `info` and `absence` as `Edged` has them."""
+def look(directory: Path, node: str, around: Around) -> NodeStatus:
+    """The node now. `directory`: on the file system that pods use."""
     memory = meminfo(Path("/proc/meminfo").read_text(encoding="ascii"))
     disk = os.statvfs(directory)
     gauges = Gauges(
@@ -95,10 +111,10 @@ def look(directory: Path, node: str, info: Info | None, absence: str) -> NodeSta
         pids=_pids(Path("/proc/loadavg").read_text(encoding="ascii")),
         pids_limit=int(Path("/proc/sys/kernel/pid_max").read_text(encoding="ascii")),
     )
-    return status_of(gauges, node, address_of(), info, absence)
+    return status_of(gauges, node, address_of(), around)
 
 
-def status_of(gauges: Gauges, node: str, address: str, info: Info | None, absence: str) -> NodeStatus:
+def status_of(gauges: Gauges, node: str, address: str, around: Around) -> NodeStatus:
     """What these readings say."""
     capacity = {
         "cpu": str(gauges.cores),
@@ -110,9 +126,9 @@ def status_of(gauges: Gauges, node: str, address: str, info: Info | None, absenc
     return NodeStatus(
         capacity=capacity,
         allocatable=capacity,
-        conditions=(_ready(info, absence), *_pressures(gauges)),
+        conditions=(_ready(around), *_pressures(gauges), _link(around.link)),
         addresses=(*own, Address("Hostname", node)),
-        node_info=_versions(info),
+        node_info=_versions(around.info),
     )
 
 
@@ -136,13 +152,22 @@ def address_of() -> str:
             return ""
 
 
-def _ready(info: Info | None, absence: str) -> NodeCondition:
-    if absence:
-        return NodeCondition("Ready", "False", "RuntimeUnavailable", absence)
+def _ready(around: Around) -> NodeCondition:
+    info = around.info
+    if around.absence:
+        return NodeCondition("Ready", "False", "RuntimeUnavailable", around.absence)
+    if around.idle:
+        return NodeCondition("Ready", "Unknown", "NoPods", "no container engine was started: there is no pod")
     if info is None:
         return NodeCondition("Ready", "False", "RuntimeStarting", "the container engine has not answered yet")
     lacks = f"; it lacks: {'; '.join(info.lacks)}" if info.lacks else ""
     return NodeCondition("Ready", "True", "RuntimeReady", f"{info.name} {info.version}{lacks}")
+
+
+def _link(link: bool | None) -> NodeCondition:
+    if link is None:
+        return NodeCondition("CloudLink", "Unknown", "NotJoined", "this node has joined no cloud")
+    return NodeCondition("CloudLink", "True", "Connected") if link else NodeCondition("CloudLink", "False", "Away")
 
 
 def _pressures(gauges: Gauges) -> tuple[NodeCondition, ...]:
@@ -172,10 +197,21 @@ def _versions(info: Info | None) -> dict[str, str]:
         "architecture": system.machine,
         "osImage": _os_image(),
         "containerRuntimeVersion": runtime,
+        "twinhubVersion": _own_version(),
+        "pythonVersion": platform.python_version(),
     }
     return {name: text for name, text in found.items() if text}
 
 
+@cache
+def _own_version() -> str:
+    try:
+        return version("twinhub")
+    except PackageNotFoundError:
+        return ""
+
+
+@cache
 def _os_image() -> str:
     try:
         return platform.freedesktop_os_release()["PRETTY_NAME"]

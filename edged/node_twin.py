@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from device_models import DataType, Device, Property
-from edged.node_status import ConditionType, NodeStatus
+from edged.node_status import ConditionType, NodeCondition, NodeStatus
 
 __all__ = ["PREFIX", "PROTOCOL", "device_of", "readings", "state", "twin_id"]
 
@@ -17,6 +17,7 @@ PROTOCOL = "node"
 
 _READ = {
     "ready": (DataType.BOOLEAN, "pods can run here"),
+    "link": (DataType.STRING, "it has its cloud: True, False, or Unknown where it has joined none"),
     "memory-pressure": (DataType.BOOLEAN, "memory is short"),
     "disk-pressure": (DataType.BOOLEAN, "room for files is short"),
     "pid-pressure": (DataType.BOOLEAN, "room for processes is short"),
@@ -30,7 +31,7 @@ _TEXTS = {
     "allocatable": (DataType.STRING, "JSON as in Kubernetes"),
     "conditions": (DataType.STRING, "JSON as in Kubernetes"),
     "addresses": (DataType.STRING, "JSON as in Kubernetes"),
-    "versions": (DataType.STRING, "of kernel, system and container engine, JSON"),
+    "versions": (DataType.STRING, "of twinhub, Python, kernel, system and container engine, JSON"),
 }
 """Beyond what a value may be under KubeEdge's rules."""
 _PRESSURES: Mapping[str, ConditionType] = {
@@ -55,15 +56,16 @@ def device_of(node: str, *, strict: bool = False) -> Device:
 
 def state(status: NodeStatus) -> str:
     """The device's state, in KubeEdge's words."""
-    return "online" if status.ready else "unhealthy"
+    return "unhealthy" if _conditions(status)["Ready"].status == "False" else "online"
 
 
 def readings(status: NodeStatus, *, strict: bool = False) -> dict[str, str]:
     """Property → value as text."""
-    conditions = {one.type: one for one in status.conditions}
+    conditions = _conditions(status)
     address = next((one.address for one in status.addresses if one.type == "InternalIP"), "")
     found = {
         "ready": _word(status.ready),
+        "link": conditions["CloudLink"].status,
         **{name: _word(conditions[type_].status == "True") for name, type_ in _PRESSURES.items()},
         "address": address,
         "cpu": status.capacity["cpu"],
@@ -79,6 +81,10 @@ def readings(status: NodeStatus, *, strict: bool = False) -> dict[str, str]:
             "versions": _json(status.node_info),
         }
     return found
+
+
+def _conditions(status: NodeStatus) -> dict[ConditionType, NodeCondition]:
+    return {one.type: one for one in status.conditions}
 
 
 def _word(truth: bool) -> str:

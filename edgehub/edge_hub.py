@@ -110,6 +110,11 @@ class EdgeHub:
         self._local.set(documents)
         self._declarations.devices.local(documents)
 
+    @property
+    def connected(self) -> bool:
+        """The cloud hears of changes and can be heard."""
+        return self._hub.state.up and self._bus.state.up
+
     def statistics(self) -> LinkStatistics:
         """May be called from any thread."""
         channels = {"hub": self._hub.state, "bus": self._bus.state, "stream": self._stream.state}

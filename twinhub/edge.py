@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from device_models import Device
 from edged import node_twin, pod_twin
+from edged.node_status import Around
 from edged.twin_documents import documents
 from edgehub import declarations
 from edgehub.edge_hub import EdgeHub
@@ -36,6 +37,7 @@ from twinhub.cloud_devices import beside
 from twinhub.declared import Declared
 from twinhub.manifests import Manifests, protocol_schemas
 from twinhub.mapper_host import MapperHost
+from twinhub.node_host import NodeHost
 from twinhub.own_broker import OwnBroker, as_ourselves
 from twinhub.pod_broker import PodBroker
 from twinhub.pod_host import PodHost
@@ -71,7 +73,7 @@ class Edge:
         self._local: Sequence[Device] = ()
         self._cloud: Sequence[Device] = ()
         self._derived: Sequence[Device] = ()
-        """The devices whose twins show pods."""
+        """The devices whose twins show pods and their node."""
         self._link: EdgeHub | None = None
         self._journal: Journal
         self._catalogue: Store
@@ -81,6 +83,7 @@ class Edge:
         self._mappers: MapperHost
         self._sessions: BusSessions
         self._pod_broker: PodBroker
+        self._node: NodeHost
         self._pod_host: PodHost
         self._pods: PodOrigins
         self.known: Manifests | None = None
@@ -101,6 +104,7 @@ class Edge:
             known_pods = await self._pods.recall()
             self._pod_host = PodHost(settings.pods, node, self._state, self._catalogue, self._keeper, rules)
             await self._pod_host.recall(self._pods.ran)
+            self._node = NodeHost(node, self._state, self._around, strict=settings.strict)
             own = tuple(device for device in known if device.protocol not in DERIVED)
             self.known = Manifests(own, pods=known_pods) if known or known_pods.pods else None
         except BaseException:
@@ -143,6 +147,8 @@ class Edge:
         await self._wish_and_remember(devices)
         await self._stack.enter_async_context(self._pod_host)
         await self._apply_pods()
+        await self._stack.enter_async_context(self._node)
+        await self._node.start(sessions)
         if self._link:
             await self._stack.enter_async_context(self._link)
 
@@ -161,14 +167,21 @@ class Edge:
     async def _apply_cloud_pods(self, objects: Sequence[Object]) -> None:
         async with self._applying:
             await self._pods.from_cloud(objects)
-            self._derived = self._pod_host.devices(self._pods.declared)
+            self._derived = self._derive()
             self._tell_cloud()
             await self._apply()
 
     def _take(self, manifests: Manifests) -> None:
         self._manifests, self._local = manifests, manifests.devices
         self._pods.from_folder(manifests.pods)
-        self._derived = self._pod_host.devices(self._pods.declared)
+        self._derived = self._derive()
+
+    def _derive(self) -> list[Device]:
+        return [self._node.device, *self._pod_host.devices(self._pods.declared)]
+
+    def _around(self) -> Around:
+        """What is known of the node."""
+        return self._pod_host.around(self._link.connected if self._link else None)
 
     def _tell_cloud(self) -> None:
         if self._link and (declared := self._documents()) is not None:

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Self
 
 from device_models import Device
-from edged import node_twin, pod_twin
+from edged import pod_twin
 from edged.choice import choose
 from edged.declared import DeclaredPods
 from edged.device_facts import bound
 from edged.edged import Edged, EdgedSettings
 from edged.errand_desk import ErrandDesk
+from edged.events import Happening
 from edged.front_door import FrontDoor
-from edged.node_status import address_of, look
+from edged.node_status import Around, address_of
 from edged.overrides import Overrides
 from edged.places import room_in
 from edged.plan import NodeFacts
@@ -41,8 +42,8 @@ __all__ = ["PodHost"]
 
 logger = logging.getLogger("twinhub")
 
-NODE_PERIOD = 5.0
-"""Seconds between two looks at the node, and at what happened to its pods."""
+EVENTS_PERIOD = 5.0
+"""Seconds between two looks at what happened to pods."""
 
 
 class PodHost:
@@ -64,6 +65,8 @@ class PodHost:
         self._in_use = self._directory.exists()
         self._before: Collection[str] = ()
         self._pods: Mapping[str, Pod] = {}
+        self._others: Mapping[str, str] = {}
+        """Pods that are declared here for other nodes, and for which."""
         self._broker: PodBroker
         self._edged: Edged | None = None
         self._face: TwinFace
@@ -83,18 +86,24 @@ class PodHost:
         await self._stack.aclose()
 
     def devices(self, pods: DeclaredPods) -> list[Device]:
-        """The devices whose twins show these pods and their node."""
+        """The devices whose twins show these pods."""
         mine = pods.on(self._node).values()
         self._in_use = self._in_use or bool(mine)
-        node = [node_twin.device_of(self._node, strict=self._strict)] if self._in_use else []
-        return [*node, *(pod_twin.device_of(pod, self._node, strict=self._strict) for pod in mine)]
+        return [pod_twin.device_of(pod, self._node, strict=self._strict) for pod in mine]
+
+    def around(self, link: bool | None) -> Around:
+        """What is known of the node here. `link`: whether it has its cloud."""
+        if self._edged is None:
+            return Around(idle=True, link=link)
+        return Around(self._edged.info, self._edged.absence, link=link)
 
     async def apply(self, pods: DeclaredPods, sessions: BusSessions, broker: PodBroker) -> None:
         """From now on these are to run. The hub knows their `devices`."""
+        self._tell_of_others(pods)
         if self._in_use:
             self._pods = pods.on(self._node)
             edged = self._edged or await self._start(sessions, broker)
-            self._face.serve(frozenset(map(pod_twin.twin_id, self._pods)) | {node_twin.twin_id(self._node)})
+            self._face.serve(frozenset(map(pod_twin.twin_id, self._pods)))
             for pod_id, pod in self._pods.items():
                 edged.override(pod_id, self._overrides.of(pod))
             edged.apply(self._pods, NodePlanner(pods.sources, self._facts, self._room))
@@ -125,12 +134,21 @@ class PodHost:
             await enter(FrontDoor(self._state, ErrandDesk(edged, runtime).serve))
         except OSError as error:
             logger.error("`twinhub logs`, `exec` and `image` will not reach this hub: no socket: %s", error)
-        await enter(OwnedTask(self._watch(edged), "status of the node"))
+        await enter(OwnedTask(self._watch(), "what happens to pods"))
         for pod_id in set(self._before) - self._pods.keys():
             self._retained.pod(pod_id, None)
         self._keeper.on_state = self._hear_device
         logger.info("%s to run on %s", plural(len(self._pods), "pod"), self._node)
         return edged
+
+    def _tell_of_others(self, pods: DeclaredPods) -> None:
+        """Each once."""
+        others = {
+            pod.id: pod.spec.node_name for pod in pods.pods.values() if pod.spec.node_name not in ("", self._node)
+        }
+        for pod_id, name in others.items() - self._others.items():
+            logger.info("%s is for the node %s, not for this one, %s", pod_id, name, self._node)
+        self._others = others
 
     async def _forget_wishes(self) -> None:
         """Of pods that are not declared any more."""
@@ -157,6 +175,9 @@ class PodHost:
         if pod is None or self._edged is None:
             return {}
         refused = await self._overrides.wish(pod, wishes)
+        for name, why in refused.items():
+            text = f"the wish {name} = {wishes[name]!r:.60} cannot be: {why}"
+            self._edged.say(pod_id, Happening("Warning", "WishRefused", text))
         self._edged.override(pod_id, self._overrides.of(self._pods.get(pod_id, pod)))
         self._report(pod_id)
         return refused
@@ -170,13 +191,9 @@ class PodHost:
             online = device is not None and said is not None and said.state.lower() in ("online", "ok")
             self._edged.device(device_id, bound(device, self._broker.env(device_id)) if device and online else None)
 
-    async def _watch(self, edged: Edged) -> None:
+    async def _watch(self) -> None:
+        """Of what happens to a pod without another status nobody tells."""
         while True:
-            status = await asyncio.to_thread(look, self._state, self._node, edged.info, edged.absence)
-            self._retained.node(status)
-            values = node_twin.readings(status, strict=self._strict)
-            self._face.report(node_twin.twin_id(self._node), node_twin.state(status), values)
-            for pod_id in self._pods:  # of what happened to it without another status nobody tells
+            await asyncio.sleep(EVENTS_PERIOD)
+            for pod_id in self._pods:
                 self._report(pod_id)
-            known = edged.info is not None or edged.absence
-            await asyncio.sleep(NODE_PERIOD if known else NODE_PERIOD / 10)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edged import node_twin
-from edged.node_status import Gauges, NodeStatus, look, meminfo, status_of
+from edged.node_status import Around, Gauges, NodeStatus, look, meminfo, status_of
 from edged.runtime import Info
 from twin.rules import Rules
 
@@ -27,7 +27,7 @@ ENGINE = Info("podman", "4.3.1", isolates=True, lacks=())
 
 
 def status(gauges: Gauges = WELL, info: Info | None = ENGINE, absence: str = "") -> NodeStatus:
-    return status_of(gauges, "edge-7", "10.0.0.7", info, absence)
+    return status_of(gauges, "edge-7", "10.0.0.7", Around(info, absence, link=True))
 
 
 def word(status: NodeStatus, condition: str) -> str:
@@ -40,7 +40,7 @@ def test_meminfo_is_read() -> None:
 
 
 def test_this_machine_has_something(tmp_path: Path) -> None:
-    found = look(tmp_path, "edge-7", ENGINE, "")
+    found = look(tmp_path, "edge-7", Around(ENGINE))
     assert int(found.capacity["cpu"]) > 0
     assert int(found.capacity["memory"].removesuffix("Ki")) > 1000
     assert int(found.capacity["ephemeral-storage"].removesuffix("Ki")) > 1000
@@ -52,7 +52,7 @@ def test_a_node_that_is_well() -> None:
     found = status()
     assert found.ready
     assert found.capacity["memory"] == "8388608Ki"
-    assert [one.status for one in found.conditions] == ["True", "False", "False", "False"]
+    assert [one.status for one in found.conditions] == ["True", "False", "False", "False", "True"]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_node_that_is_well() -> None:
 )
 def test_pressure(gauges: Gauges, pressed: str) -> None:
     found = status(gauges)
-    assert [one.type for one in found.conditions[1:] if one.status == "True"] == [pressed]
+    assert [one.type for one in found.conditions[1:-1] if one.status == "True"] == [pressed]
     assert node_twin.readings(found)[f"{pressed.removesuffix('Pressure').lower()}-pressure"] == "true"
 
 
@@ -96,3 +96,20 @@ def test_the_twin_declares_what_it_says() -> None:
         assert not any(one.writable for one in device.properties)
     assert device.id == node_twin.twin_id("Edge-7") == "default/node.edge-7"
     assert json.loads(node_twin.readings(status())["capacity"])["cpu"] == "4"
+
+
+@pytest.mark.parametrize(("link", "said"), [(None, "Unknown"), (True, "True"), (False, "False")])
+def test_the_link_to_the_cloud(link: bool | None, said: str) -> None:
+    found = status_of(WELL, "edge-7", "", Around(ENGINE, link=link))
+    assert word(found, "CloudLink") == said
+    assert node_twin.readings(found, strict=True)["link"] == said
+    assert node_twin.state(found) == "online", "a node does without its cloud"
+
+
+def test_a_node_without_pods_is_well_and_does_not_claim_an_engine() -> None:
+    found = status_of(WELL, "edge-7", "", Around(idle=True))
+    assert (word(found, "Ready"), found.ready) == ("Unknown", False)
+    assert node_twin.state(found) == "online"
+    versions = json.loads(node_twin.readings(found)["versions"])
+    assert versions.keys() >= {"twinhubVersion", "pythonVersion", "kernelVersion", "operatingSystem"}
+    assert "containerRuntimeVersion" not in versions
