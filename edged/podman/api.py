@@ -133,10 +133,15 @@ class Api:
         self, method: str, path: str, query: Mapping[str, str] | None, body: Mapping[str, Any]
     ) -> ClientResponse:
         try:
-            return await self._session.request(method, PREFIX + path, params=query, **body)
+            return await self._session.request(method, PREFIX + path, params=query, **_fresh(body))
         except ClientConnectorError:
             await self._ensure()
-            return await self._session.request(method, PREFIX + path, params=query, **body)
+            return await self._session.request(method, PREFIX + path, params=query, **_fresh(body))
+
+
+def _fresh(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With `data` as its function gives it for each attempt: whoever sends a file closes it."""
+    return {**body, "data": body["data"]()} if "data" in body else body
 
 
 async def _answer(response: ClientResponse) -> Answer:

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -160,12 +161,11 @@ class PodmanRuntime(Runtime):
 
     async def load(self, archive: str) -> Sequence[str]:
         try:
-            file = await asyncio.to_thread(Path(archive).open, "rb")
+            await asyncio.to_thread(lambda: Path(archive).open("rb").close())
         except OSError as error:
             raise RuntimeRefused("", f"{archive}: {error.strerror}") from None
-        with file:
-            headers = {"Content-Type": "application/x-tar"}
-            answer = await self._api.call("POST", "/images/load", within=LOAD_TIMEOUT, data=file, headers=headers)
+        headers, data = {"Content-Type": "application/x-tar"}, partial(Path(archive).open, "rb")
+        answer = await self._api.call("POST", "/images/load", within=LOAD_TIMEOUT, data=data, headers=headers)
         return tuple(answer.json()["Names"])
 
     def session(

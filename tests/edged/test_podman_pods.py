@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import busybox_image
@@ -12,8 +13,9 @@ import pytest
 from declared_node import apply, edged_on, gone, ready, trouble, waiting
 from pod_texts import read
 from podman_engine import PodmanEngine, podman_engine
+from runtime_contract import until
 
-from edged.runtime import RuntimeRefused
+from edged.runtime import Runtime, RuntimeRefused, RuntimeUnavailable
 
 LATER = "localhost/later:1"
 POD = """
@@ -128,3 +130,27 @@ async def test_a_full_disk_of_podman_is_told(tmp_path: Path) -> None:
                     await runtime.load(archive)
                 full.unlink()
                 assert list(await runtime.load(archive)) == [LATER]
+
+
+async def test_an_image_is_loaded_whole_after_the_engine_was_killed_meanwhile(tmp_path: Path) -> None:
+    archive = str(busybox_image.docker_archive(tmp_path / "later.tar", LATER))
+    (tmp_path / "p").mkdir()
+    with podman_engine(tmp_path / "p") as engine:
+        async with engine.runtime() as runtime:
+            for tenths in range(3):
+                engine.podman("rmi", "--all", "--force")
+                await runtime.images()  # its service listens
+                loading = asyncio.create_task(runtime.load(archive), name="load")
+                await asyncio.sleep(0.01 + tenths / 10)
+                await engine.kill()
+                await asyncio.wait([loading])
+                assert isinstance(loading.exception(), RuntimeUnavailable | None)
+                assert await until(lambda: _loaded(runtime, archive), "the image is loaded") == [LATER]
+                assert engine.podman("run", "--rm", "--network=host", LATER) == "by itself\n"
+
+
+async def _loaded(runtime: Runtime, archive: str) -> list[str]:
+    """Empty while podman stumbles over the half that it left."""
+    with suppress(RuntimeRefused):
+        return list(await runtime.load(archive))
+    return []
