@@ -15,7 +15,7 @@ from bench.mqtt_client import Client
 from bench.pod_lab import PATIENCE, PodLab, pod_lab
 from bench.processes import Meter, parse_pids
 from bench.scenarios import Pace, Row
-from edged.pod_twin import twin_id
+from edged.pod_names import twin_id
 from eventbus import topics
 
 TIMES, QUICK_TIMES = 20, 7

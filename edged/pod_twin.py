@@ -7,15 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from device_models import AccessMode, DataType, Device, Property
+from edged import pod_names
 from edged.pod import Pod
 from edged.status import Event, PodStatus
 from edged.status_word import word
 from edged.wanted import Override
 
-__all__ = ["MODEL", "PREFIX", "PROTOCOL", "device_of", "images_of", "pod_of", "readings", "state", "twin_id"]
+__all__ = ["MODEL", "PROTOCOL", "device_of", "images_of", "readings", "state"]
 
-PREFIX = "pod."
-"""Names of devices that begin with it are those of pods."""
 PROTOCOL = "pod"
 MODEL = "pod"
 
@@ -41,18 +40,6 @@ LARGEST = 64 * 1024
 _WRITE = AccessMode.READ_WRITE
 
 
-def twin_id(pod_id: str) -> str:
-    """The device id of a pod's twin: `default/web` → `default/pod.web`."""
-    namespace, name = pod_id.split("/")
-    return f"{namespace}/{PREFIX}{name}"
-
-
-def pod_of(device_id: str) -> str | None:
-    """The pod whose twin this is; None: it is no pod's."""
-    namespace, _, name = device_id.partition("/")
-    return f"{namespace}/{name.removeprefix(PREFIX)}" if name.startswith(PREFIX) else None
-
-
 def device_of(pod: Pod, node: str, *, strict: bool = False) -> Device:
     """The device whose twin shows this pod and takes wishes for it. `strict`: with values by KubeEdge's rules alone.
 
@@ -62,7 +49,7 @@ def device_of(pod: Pod, node: str, *, strict: bool = False) -> Device:
     read = _READ if strict else _READ | _TEXTS
     return Device(
         namespace=pod.metadata.namespace,
-        name=PREFIX + pod.metadata.name,
+        name=pod_names.PREFIX + pod.metadata.name,
         model=MODEL,
         protocol=PROTOCOL,
         properties=(

@@ -9,7 +9,7 @@ from typing import Any
 from cloud_sync.pod_rules import PodObject, PodRules
 from device_models import Problem
 from device_models.manifest import Manifest
-from edged import declared, deployment, pod_twin
+from edged import declared, deployment, pod_names
 from edged.pod import Pod
 from edged.sources import Secret
 
@@ -69,5 +69,5 @@ def _encoded(manifest: Mapping[str, Any], secret: Secret) -> dict[str, Any]:
     return kept | {"data": {key: b64encode(value).decode() for key, value in secret.files.items()}}
 
 
-POD_RULES = PodRules(_Reader, pod_twin.twin_id, pod_twin.pod_of)
+POD_RULES = PodRules(_Reader, pod_names.twin_id, pod_names.pod_of)
 """As edged has them."""

@@ -15,7 +15,7 @@ import msgspec
 from prometheus_client.registry import Collector
 
 from device_models import Device
-from edged import node_twin, pod_twin
+from edged import node_twin, pod_names, pod_twin
 from edged.node_status import Around
 from edged.twin_documents import documents
 from edgehub import declarations
@@ -191,7 +191,7 @@ class Edge:
         """What the cloud is told is declared here; None: not known."""
         if self._manifests.documents is None:
             return None
-        of_cloud = frozenset(map(pod_twin.twin_id, self._pods.of_cloud))
+        of_cloud = frozenset(map(pod_names.twin_id, self._pods.of_cloud))
         return {**self._manifests.documents, **documents(self._derived, of_cloud)}
 
     async def _apply(self) -> None:

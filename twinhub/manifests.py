@@ -13,7 +13,7 @@ from device_models.load import load
 from device_models.manifest import Manifest, exists
 from device_models.problem import Problem, Report, suggestion
 from device_models.protocols import ProtocolSchema
-from edged import node_twin, pod_twin
+from edged import node_twin, pod_names
 from edged.declared import DeclaredPods, PodReader
 from mappers.configuration import ConfigurationError, ConfigurationErrors
 from mappers.protocols import PROTOCOLS
@@ -27,7 +27,7 @@ Steps = tuple[str | int, ...]
 """A path in a manifest."""
 
 
-_RESERVED = (pod_twin.PREFIX, node_twin.PREFIX)
+_RESERVED = (pod_names.PREFIX, node_twin.PREFIX)
 
 
 class Manifests(NamedTuple):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from device_models import Device
-from edged import pod_twin
+from edged import pod_names, pod_twin
 from edged.choice import choose
 from edged.declared import DeclaredPods
 from edged.device_facts import bound
@@ -103,7 +103,7 @@ class PodHost:
         if self._in_use:
             self._pods = pods.on(self._node)
             edged = self._edged or await self._start(sessions, broker)
-            self._face.serve(frozenset(map(pod_twin.twin_id, self._pods)))
+            self._face.serve(frozenset(map(pod_names.twin_id, self._pods)))
             for pod_id, pod in self._pods.items():
                 edged.override(pod_id, self._overrides.of(pod))
             edged.apply(self._pods, NodePlanner(pods.sources, self._facts, self._room))
@@ -167,10 +167,10 @@ class PodHost:
         if pod and status:
             override, events = self._overrides.of(pod), self._edged.events(pod_id)
             values = pod_twin.readings(status, events, override, strict=self._strict, largest=self._largest)
-            self._face.report(pod_twin.twin_id(pod_id), pod_twin.state(status), values)
+            self._face.report(pod_names.twin_id(pod_id), pod_twin.state(status), values)
 
     async def _fulfil(self, device_id: str, wishes: Mapping[str, str]) -> Mapping[str, str]:
-        pod_id = pod_twin.pod_of(device_id) or ""
+        pod_id = pod_names.pod_of(device_id) or ""
         pod = self._pods.get(pod_id)
         if pod is None or self._edged is None:
             return {}

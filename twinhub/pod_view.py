@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
-from edged.pod_twin import pod_of, twin_id
+from edged.pod_names import pod_of, twin_id
 from edged.status import Condition, ContainerState, ContainerStatus, Event
 from twinhub.client import TwinClient, decode
 from twinhub.text import age, columns, printable

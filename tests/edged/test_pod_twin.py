@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from device_models import AccessMode, Device
-from edged import pod_twin
+from edged import pod_names, pod_twin
 from edged.pod import Container, Metadata, Pod, PodSpec
 from edged.status import (
     Condition,
@@ -60,10 +60,10 @@ def names(device: Device) -> set[str]:
 
 
 def test_id_and_back() -> None:
-    assert pod_twin.twin_id("line-2/web.a") == "line-2/pod.web.a"
-    assert pod_twin.pod_of("line-2/pod.web.a") == "line-2/web.a"
-    assert pod_twin.pod_of("line-2/podium") is None
-    assert pod_twin.device_of(pod(), "edge-7").id == pod_twin.twin_id(pod().id)
+    assert pod_names.twin_id("line-2/web.a") == "line-2/pod.web.a"
+    assert pod_names.pod_of("line-2/pod.web.a") == "line-2/web.a"
+    assert pod_names.pod_of("line-2/podium") is None
+    assert pod_twin.device_of(pod(), "edge-7").id == pod_names.twin_id(pod().id)
 
 
 def test_what_is_read_is_what_is_declared() -> None:

@@ -8,7 +8,7 @@ import pytest
 from edge_site import QUICK, Open
 from stub_cloud import Link, StubCloud, until
 
-from edged.pod_twin import twin_id
+from edged.pod_names import twin_id
 from edgehub.cloud_pods import twin_of
 from link.handshake import Channel
 from link.message import Message, new_message
