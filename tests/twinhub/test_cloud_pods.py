@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,8 @@ import pytest
 from live_cloud import LiveCloud, make_cloud
 from live_plant import wait_for
 from live_pods import Node, make_node
+
+from cloud_sync.api_forms import Pod
 
 VALUE = "correct-horse-battery-staple"
 UNKNOWN = (
@@ -58,15 +59,15 @@ def cloud(tmp_path: Path) -> Iterator[LiveCloud]:
         yield cloud
 
 
-def shown(cloud: LiveCloud, pod: str = "app") -> dict[str, object]:
-    done = cloud.twinhub("describe", "pod", pod, "--json")
-    found: dict[str, object] = json.loads(done.stdout) if done.returncode == 0 else {}
-    return found
+def shown(cloud: LiveCloud, pod: str = "app") -> Pod | None:
+    with cloud.client() as client:
+        return next((one for one in client.pods() if one.id == f"default/{pod}"), None)
 
 
-def phase(cloud: LiveCloud, pod: str = "app") -> str:
-    values = shown(cloud, pod).get("values")
-    return str(values.get("phase")) if isinstance(values, dict) else ""
+def runs(cloud: LiveCloud, pod: str = "app") -> bool:
+    """As the cloud knows it."""
+    found = shown(cloud, pod)
+    return found is not None and found.confirmed and found.values.get("phase") == "Running"
 
 
 def test_a_pod_goes_to_its_node_and_comes_back_as_a_twin(cloud: LiveCloud, node: Node, tmp_path: Path) -> None:
@@ -83,8 +84,8 @@ def test_a_pod_goes_to_its_node_and_comes_back_as_a_twin(cloud: LiveCloud, node:
     assert "not confirmed" in cloud.twinhub("get", "pods").stdout
     node.declare("folder")
     with node.hub("--identity", str(cloud.join("edge-7"))):
-        wait_for(lambda: phase(cloud) == "Running" and shown(cloud)["confirmed"], "the cloud's pod runs")
-        wait_for(lambda: phase(cloud, "folder") == "Running", "the folder's pod is known in the cloud")
+        wait_for(lambda: runs(cloud), "the cloud's pod runs")
+        wait_for(lambda: runs(cloud, "folder"), "the folder's pod is known in the cloud")
         assert (tmp_path / "said").read_text() == f"{VALUE} debug\n"
         _, app, folder = cloud.twinhub("get", "pods").stdout.splitlines()
         assert app.split()[:5] == ["default/app", "edge-7", "1/1", "Running", "0"]
@@ -105,12 +106,12 @@ def test_a_pod_that_the_folder_declares_too_says_so(cloud: LiveCloud, node: Node
     file = tmp_path / "app.yaml"
     file.write_text(APP.format(node="edge-7", folder=tmp_path))
     with node.hub("--identity", str(cloud.join("edge-7"))):
-        wait_for(lambda: phase(cloud) == "Running", "the folder's pod is known in the cloud")
+        wait_for(lambda: runs(cloud), "the folder's pod is known in the cloud")
         assert "SourceMissing" in cloud.twinhub("apply", "-f", file).stdout
         cloud.twinhub("apply", "-f", "-", text=SOURCES)
-        conditions = shown(cloud)["conditions"]
-        assert isinstance(conditions, list)
-        assert [one["type"] for one in conditions] == ["DeclaredTwice"]
+        app = shown(cloud)
+        assert app is not None
+        assert [one.type for one in app.conditions] == ["DeclaredTwice"]
 
 
 def test_a_value_of_a_secret_is_in_nothing_that_is_said(cloud: LiveCloud, node: Node, tmp_path: Path) -> None:
@@ -120,7 +121,7 @@ def test_a_value_of_a_secret_is_in_nothing_that_is_said(cloud: LiveCloud, node: 
     said.append(cloud.twinhub("apply", "-f", "-", text=SOURCES.replace(f"{{password: {VALUE}}}", VALUE)))
     assert [one.returncode for one in said] == [0, 0, 1, 1]
     with node.hub("--identity", str(cloud.join("edge-7"))):
-        wait_for(lambda: phase(cloud) == "Running", "the pod runs")
+        wait_for(lambda: runs(cloud), "the pod runs")
         assert VALUE in (tmp_path / "said").read_text()
         for words in (("get", "secrets"), ("get", "secrets", "--json"), ("get", "pods", "--json"),
                       ("describe", "pod", "app"), ("get", "twins", "--json"), ("get", "devices", "--json"),
