@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from edged import node_twin
-from edged.pod_twin import pod_of
+from edged.pod_names import pod_of
 from eventbus import topics
 from twin.documents import MsgTwin
 from twinhub.client import Message, TwinClient
