@@ -78,7 +78,9 @@ class Witness:
     def _on_messages(self, messages: Sequence[Message]) -> None:
         for message in messages:
             device = topics.device_of(message.topic, topics.TWIN_DOCUMENT)
-            change = json.loads(message.payload)["twin"]["n"]
+            change = json.loads(message.payload)["twin"].get("n")
+            if change is None:
+                continue  # of the node itself
             assert device is not None
             before = int(change["last"]["actual"]["value"]) if change["last"] else 0
             value = int(change["current"]["actual"]["value"])

@@ -67,7 +67,8 @@ def outbox(directory: Path) -> dict[str, list[int]]:
     with sqlite3.connect(directory / ".twinhub" / "journal.db") as journal:
         rows = journal.execute("SELECT device, body FROM outbox WHERE kind = 'twin' ORDER BY seq")
         for device, body in rows.fetchall():
-            found[device].append(int(json.loads(body)["n"]["actual"]["value"]))
+            if device in found:  # not the node itself
+                found[device].append(int(json.loads(body)["n"]["actual"]["value"]))
     journal.close()
     return found
 

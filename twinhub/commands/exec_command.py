@@ -7,7 +7,7 @@ examples:
   twinhub exec -it web -- sh
 
 Its outputs come as they are written, each to our own. When this command is ended, so is the one in the pod.
-Exit codes: that of the command; 1 also when there is no such pod or it does not run, 2 usage.
+Exit codes: 0 or another, as the command ends; 1 also when there is no such pod or it does not run, 2 usage.
 """
 
 from __future__ import annotations
