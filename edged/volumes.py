@@ -7,11 +7,11 @@ owner can enter; containers see what is mounted into them.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from edged import tree
 from edged.live_files import publish
 from edged.places import Places, Room
 from edged.pod import Container, HostPath, Pod, Volume
@@ -47,7 +47,7 @@ class Volumes:
                 _private(root)
                 self._remove_former(root, pod.id, uid)
             for former in places.made() - {places.volume(volume) for volume in pod.spec.volumes}:
-                _remove(former)
+                tree.remove(former)
             for volume in pod.spec.volumes:
                 _bring_about(volume, pod, places, sources)
             for container in (*pod.spec.init_containers, *pod.spec.containers):
@@ -58,7 +58,7 @@ class Volumes:
     def forget(self, pod_id: str) -> None:
         """Remove all files of a pod that is gone. OSError: some are left."""
         for root in filter(None, self._room):
-            _remove(root / pod_id)
+            tree.remove(root / pod_id)
 
     def left(self) -> Collection[str]:
         """The ids of all pods that have files."""
@@ -68,7 +68,7 @@ class Volumes:
     def _remove_former(self, root: Path, pod_id: str, uid: str) -> None:
         for former in (root / pod_id).glob("*"):
             if former.name != uid:
-                _remove(former)
+                tree.remove(former)
 
 
 def _bring_about(volume: Volume, pod: Pod, places: Places, sources: Sources) -> None:
@@ -142,11 +142,6 @@ def _private(root: Path) -> None:
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
             raise _failed(f"{root} belongs to somebody else; remove it") from None
         root.chmod(0o700)
-
-
-def _remove(tree: Path) -> None:
-    if tree.is_dir():
-        shutil.rmtree(tree)
 
 
 def _failed(message: str) -> CannotPlan:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import shutil
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -21,7 +20,9 @@ from uuid import uuid4
 from msgspec import DecodeError, Struct, json
 
 from edged import images as policy
+from edged import tree
 from edged.process import record
+from edged.process.rooms import sweep
 from edged.runtime import Image, RuntimeRefused
 
 __all__ = ["HOST", "Images", "Stored"]
@@ -146,7 +147,7 @@ class Images:
                 with suppress(FileExistsError):
                     beside.rename(target)
             finally:
-                shutil.rmtree(beside, ignore_errors=True)
+                sweep(beside)
         for name in image.names:
             record.write(self._names / quote(name, safe=""), image.digest.encode())
         return image.names
@@ -257,7 +258,7 @@ def _placed(members: Sequence[tarfile.TarInfo], root: Path) -> Iterator[tarfile.
         if member.islnk():
             member.linkname = str(_inside(root, member.linkname).relative_to(root))
         if os.path.lexists(target) and not (member.isdir() and target.is_dir()):
-            _delete(target)
+            tree.remove(target)
         yield member
 
 
@@ -274,13 +275,6 @@ def _white_out(root: Path, name: str) -> None:
     place = _inside(root.resolve(), name)
     if place.name == OPAQUE:
         for one in place.parent.iterdir() if place.parent.is_dir() else ():
-            _delete(one)
+            tree.remove(one)
     else:
-        _delete(_inside(root.resolve(), str(Path(name).with_name(place.name.removeprefix(WHITE_OUT)))))
-
-
-def _delete(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+        tree.remove(_inside(root.resolve(), str(Path(name).with_name(place.name.removeprefix(WHITE_OUT)))))

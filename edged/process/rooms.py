@@ -7,7 +7,6 @@ nothing is ever there by half.
 from __future__ import annotations
 
 import hashlib
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,6 +16,7 @@ from typing import Generic, TypeVar
 
 from msgspec import DecodeError, Struct, json
 
+from edged import tree
 from edged.runtime import ContainerPlan, NoSuchThing, RuntimeRefused, SandboxPlan
 
 __all__ = ["Contained", "Rooms", "Shared", "sweep"]
@@ -115,11 +115,6 @@ class Rooms(Generic[Thing]):
 
 
 def sweep(path: Path) -> None:
-    """Remove with all that is in it, also what was made unreadable."""
-
-    def again(_: object, what: str, __: object) -> None:
-        with suppress(OSError):
-            Path(what).chmod(0o700)
-            shutil.rmtree(what, ignore_errors=True)
-
-    shutil.rmtree(path, onerror=again)
+    """Remove with all that is in it, as far as that can be."""
+    with suppress(OSError):
+        tree.remove(path)
