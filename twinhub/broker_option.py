@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from twinhub.client import TwinClient
 from twinhub.errors import CommandError
-from twinhub.state_dir import NAME, running_broker
+from twinhub.state_dir import found, running_broker
 
 __all__ = ["add_broker_option", "connect", "mqtt_url"]
 
@@ -26,7 +25,7 @@ def add_broker_option(
         type=mqtt_url,
         metavar="URL",
         help=f"mqtt://HOST:PORT, mqtts://HOST:PORT or unix:///PATH (default: ${VARIABLE}, else the hub that runs"
-        f" from the current directory, else {DEFAULT})",
+        f" on the current directory or a folder in it, else {DEFAULT})",
     )
     parser.add_argument("--ca-file", metavar="FILE", help="certificates to trust with mqtts (default: the system's)")
     parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help=timeout_help)
@@ -34,7 +33,7 @@ def add_broker_option(
 
 def connect(options: argparse.Namespace) -> TwinClient:
     """The client those options ask for, not yet entered."""
-    url = options.broker or _from_environment() or running_broker(Path(NAME)) or DEFAULT
+    url = options.broker or _from_environment() or running_broker(found()) or DEFAULT
     return TwinClient(url, ca_file=options.ca_file, timeout=options.timeout)
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from edged.errands import SOCKET, Answer, Begun, Errand, Exec, Refusal
 from twinhub.errors import CommandError
-from twinhub.state_dir import NAME
+from twinhub.state_dir import NAME, found, running_broker
 
 __all__ = ["HubDoor", "NoSuchPod", "add_state_option"]
 
@@ -29,9 +29,9 @@ def add_state_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state-dir",
         type=Path,
-        default=Path(NAME),
         metavar="DIR",
-        help=f"what the hub that runs here remembers in (default: {NAME} in the current directory)",
+        help=f"what the hub that runs here remembers in (default: {NAME} in the current directory, else in the folder"
+        " there that a hub runs on)",
     )
 
 
@@ -40,10 +40,10 @@ class NoSuchPod(CommandError):
 
 
 class HubDoor:
-    """Of the hub that works in `directory`."""
+    """Of the hub that works in `directory`; None = the one that runs here."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory or found()
 
     def ask(self, errand: Errand, form: type[A], *, within: float = 0.0) -> A:
         """The answer. CommandError: there is no hub, or it cannot. `within`: seconds that the errand may take."""
@@ -81,8 +81,14 @@ class HubDoor:
         except PermissionError:
             raise CommandError(f"{self._directory} is not ours: ask as the user the hub runs as") from None
         except OSError:
-            advice = "name the directory of the hub that runs here with --state-dir DIR"
-            raise CommandError(f"no hub with pods works in {self._directory}; {advice}") from None
+            raise CommandError(self._absence()) from None
+
+    def _absence(self) -> str:
+        """Why nobody answers at the door, and what to do."""
+        if running_broker(self._directory):
+            return f"the hub in {self._directory} runs no pods yet: declare one in its folder, then ask again"
+        advice = "start it with `twinhub run`, or name the directory of one that runs with --state-dir DIR"
+        return f"no hub runs in {self._directory}; {advice}"
 
 
 def _line(wire: socket.socket) -> bytes:

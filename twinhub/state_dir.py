@@ -15,7 +15,7 @@ from pathlib import Path
 from twin import owner_only
 from twinhub.errors import CommandError
 
-__all__ = ["NAME", "announce", "locked", "running_broker"]
+__all__ = ["NAME", "announce", "found", "locked", "running_broker"]
 
 NAME = ".twinhub"
 
@@ -53,6 +53,14 @@ def running_broker(directory: Path) -> str | None:
         return (directory / "broker-url").read_text().strip() or None
     except OSError:
         return None
+
+
+def found() -> Path:
+    """The directory of the hub that runs here: in the current directory, or else in the one folder of it whose hub
+    runs, as after `twinhub run FOLDER`."""
+    here = Path(NAME)
+    beside = () if running_broker(here) else tuple(filter(running_broker, Path().glob(f"*/{NAME}")))
+    return beside[0] if len(beside) == 1 else here
 
 
 def _lock(descriptor: int) -> bool:

@@ -1,6 +1,7 @@
 """Pods of a running hub: manifests, wishes over MQTT, commands, and what outlives a hub that is killed."""
 
 import json
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,11 @@ from live_plant import twinhub, wait_for
 from live_pods import Node, make_node
 from paho.mqtt import publish
 
+from edged.errands import Load, Loaded
 from eventbus import topics
 from twinhub.client import TwinClient
+from twinhub.errors import CommandError
+from twinhub.hub_door import HubDoor
 
 DEVICE = """\
 apiVersion: devices.kubeedge.io/v1beta1
@@ -191,7 +195,7 @@ def test_commands_look_into_a_pod(node: Node) -> None:
             assert done.returncode == 1
             assert "nobody" in done.stderr
             assert "Traceback" not in done.stderr
-    assert "no hub with pods works in" in node.local("logs", "web").stderr
+    assert "no hub runs in" in node.local("logs", "web").stderr
 
 
 def test_a_pod_runs_while_its_device_is_online(node: Node) -> None:
@@ -256,3 +260,14 @@ def test_a_cloud_shows_pods_and_wishes_of_them(node: Node, tmp_path: Path) -> No
         assert "above the maximum of 1" in cloud.twinhub("set", "pod.web", "replicas", "2").stderr
         assert cloud.twinhub("set", "pod.web", "replicas", "0", "--wait", "--timeout", "20").returncode == 0
         wait_for(lambda: not node.runs("web"), "the pod ends")
+
+
+def test_an_image_is_taken_from_a_file_only(node: Node, tmp_path: Path) -> None:
+    """From a pipe nothing may ever come."""
+    os.mkfifo(tmp_path / "pipe.tar")
+    node.declare("web")
+    with node.hub():
+        wait_for(lambda: node.is_up("web"), "the pod runs")
+        for path in (str(tmp_path / "pipe.tar"), "/dev/zero", "a\0b"):
+            with pytest.raises(CommandError, match="no file that the hub can read"):
+                HubDoor(node.state).ask(Load(path), Loaded)
