@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from edged.edged import Edged
 from edged.errands import (
     Answer,
@@ -57,7 +59,7 @@ class ErrandDesk:
                 )
                 return Relay(session, errand.within)
             case Load():
-                names = await self._runtime.load(errand.path)
+                names = await self._runtime.load(_file(errand.path))
                 self._edged.images_changed()
                 return Loaded(tuple(names))
             case Images():
@@ -93,3 +95,13 @@ class ErrandDesk:
         if not names:
             raise _Cannot(f"{pod_id} has no containers yet: {status.message or status.phase}")
         return wanted or names[0]
+
+
+def _file(path: str) -> str:
+    """A pipe might never end."""
+    try:
+        if Path(path).is_file():
+            return path
+    except ValueError:
+        pass  # no path at all
+    raise _Cannot(f"{path!r} is no file that the hub can read")

@@ -9,6 +9,7 @@ import hashlib
 import os
 import platform
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
@@ -22,7 +23,7 @@ from msgspec import DecodeError, Struct, json
 from edged import images as policy
 from edged import tree
 from edged.process import record
-from edged.process.rooms import sweep
+from edged.process.rooms import sweep, sweep_old
 from edged.runtime import Image, RuntimeRefused
 
 __all__ = ["HOST", "Images", "Stored"]
@@ -31,11 +32,15 @@ HOST = "host"
 """The image that is the node itself: its programs, its files."""
 MOST_BYTES = 16 << 30
 """Of one image, unpacked."""
+MOST_FILES = 1_000_000
+"""In one layer: a name is kept of each while it is unpacked."""
 MOST_JSON = 4 << 20
 WHITE_OUT = ".wh."
 """Begins the name of a file that takes away the one of the same name in the layers below."""
 OPAQUE = ".wh..wh..opq"
 """Takes away all that the layers below have in its directory."""
+_NO_SENSE = (OSError, EOFError, tarfile.TarError, zlib.error, ArithmeticError, LookupError, ValueError, RuntimeError)
+"""What reading or unpacking an archive may end with; a loop of links is a RuntimeError."""
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386"}
 
 
@@ -102,8 +107,9 @@ class Images:
         self._names = directory / "names"
 
     def prepare(self) -> None:
-        """Make the directory. OSError."""
+        """Make the directory, and sweep it. OSError."""
         self._names.mkdir(parents=True, exist_ok=True)
+        sweep_old(self._directory)
 
     def all(self) -> list[Image]:
         """What is there."""
@@ -130,7 +136,7 @@ class Images:
         try:
             with tarfile.open(archive) as tar:
                 return [name for image in _read(tar, Path(archive)) for name in self._keep(tar, Path(archive), image)]
-        except (OSError, EOFError, tarfile.TarError, LookupError, ValueError, RecursionError) as error:
+        except _NO_SENSE as error:
             raise RuntimeRefused("ErrImagePull", f"{archive} cannot be loaded: {error}") from error
 
     def _stored(self, digest: str) -> Stored | None:
@@ -160,12 +166,10 @@ class Images:
         for layer in image.layers:
             if layer:
                 with tarfile.open(fileobj=tar.extractfile(layer)) as inner:
-                    size += _lay(inner, root)
+                    size += _lay(inner, root, MOST_BYTES - size)
             else:
                 with tarfile.open(archive) as inner:
-                    size += _lay(inner, root)
-            if size > MOST_BYTES:
-                raise ValueError(f"it is larger than {MOST_BYTES} bytes")
+                    size += _lay(inner, root, MOST_BYTES - size)
         stored = Stored(f"sha256:{image.digest}", str(self._directory / image.digest / "root"), size, image.config)
         (beside / "image.json").write_bytes(json.encode(stored))
 
@@ -235,15 +239,25 @@ def _config(content: bytes) -> Config:
     return json.decode(content, type=_Described).config or Config()
 
 
-def _lay(layer: tarfile.TarFile, root: Path) -> int:
-    """Put one layer over those below; its bytes."""
-    members = layer.getmembers()
+def _lay(layer: tarfile.TarFile, root: Path, most: int) -> int:
+    """Put one layer over those below; its bytes. ValueError: they are more than that, and nothing is put there."""
+    members, size = _members(layer, most)
     for member in members:
         if member.name.rpartition("/")[2].startswith(WHITE_OUT):
             _white_out(root, member.name)
     layer.extraction_filter = lambda member, _: member  # `_placed` looks at each, on Pythons without filters too
     layer.extractall(root, _placed(members, root.resolve()), numeric_owner=True)  # noqa: S202
-    return sum(member.size for member in members)
+    return size
+
+
+def _members(layer: tarfile.TarFile, most: int) -> tuple[list[tarfile.TarInfo], int]:
+    members, size = [], 0
+    for member in layer:
+        members.append(member)
+        size += member.size
+        if size > most or len(members) > MOST_FILES:
+            raise ValueError(f"it is larger than {MOST_BYTES} bytes, or has a layer of more than {MOST_FILES} files")
+    return members, size
 
 
 def _placed(members: Sequence[tarfile.TarInfo], root: Path) -> Iterator[tarfile.TarInfo]:

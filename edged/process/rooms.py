@@ -19,7 +19,7 @@ from msgspec import DecodeError, Struct, json
 from edged import tree
 from edged.runtime import ContainerPlan, NoSuchThing, RuntimeRefused, SandboxPlan
 
-__all__ = ["Contained", "Rooms", "Shared", "sweep"]
+__all__ = ["Contained", "Rooms", "Shared", "sweep", "sweep_old"]
 
 SPACE = 32
 """Characters of an id that name the directory; the others tell one thing from a later one of the same name."""
@@ -61,10 +61,7 @@ class Rooms(Generic[Thing]):
     def prepare(self) -> None:
         """Make the directory, and sweep it. OSError."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        for path in self._directory.glob(".*"):
-            with suppress(OSError):
-                if path.stat().st_ctime < time.time() - OLD:
-                    sweep(path)
+        sweep_old(self._directory)
 
     def add(self, name: str, thing: Callable[[str], Thing]) -> Thing:
         """Make one, given its id. RuntimeRefused: the name is taken."""
@@ -112,6 +109,14 @@ class Rooms(Generic[Thing]):
         with suppress(OSError, DecodeError):
             return json.decode((path / "plan.json").read_bytes(), type=self._kind)
         return None
+
+
+def sweep_old(directory: Path) -> None:
+    """Remove what was half made or half removed when somebody was killed."""
+    for path in directory.glob(".*"):
+        with suppress(OSError):
+            if path.stat().st_ctime < time.time() - OLD:
+                sweep(path)
 
 
 def sweep(path: Path) -> None:

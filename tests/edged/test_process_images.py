@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import io
+import resource
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import busybox_image
 import pytest
@@ -137,6 +139,56 @@ def test_a_manifest_that_makes_no_sense_is_refused(images: Images, tmp_path: Pat
     with pytest.raises(RuntimeRefused):
         images.load(str(path))
     assert not images.all()
+
+
+@pytest.mark.parametrize("strange", [{"mtime": 1e30}, {"uid": 1 << 40}, {"name": "a/x"}])
+def test_an_entry_that_makes_no_sense_is_refused(images: Images, tmp_path: Path, strange: dict[str, Any]) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, target in (("a", "b"), ("b", "a")):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, target
+            tar.addfile(link)
+        member = tarfile.TarInfo("file")
+        for field, value in strange.items():
+            setattr(member, field, value)
+        tar.addfile(member)
+    with pytest.raises(RuntimeRefused, match="cannot be loaded"):
+        images.load(archive(tmp_path / "x.tar", buffer.getvalue()))
+    assert not images.all()
+
+
+def test_what_is_too_large_is_refused_before_it_is_unpacked(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bomb = archive(tmp_path / "x.tar", layer({"zeros": bytes(4 << 20)}))
+    monkeypatch.setattr("edged.process.images.MOST_BYTES", 1 << 20)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 20, before[1]))  # of a file that is written all the same
+    try:
+        with pytest.raises(RuntimeRefused, match="larger than"):
+            images.load(bomb)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_layer_of_files_without_end_is_refused(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edged.process.images.MOST_FILES", 10)
+    with pytest.raises(RuntimeRefused, match="more than 10 files"):
+        images.load(archive(tmp_path / "x.tar", layer({f"{number}": b"" for number in range(11)})))
+
+
+def test_what_was_half_unpacked_when_somebody_was_killed_is_swept(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "images" / ".half" / "root" / "bin").mkdir(parents=True)
+    images.prepare()
+    assert (tmp_path / "images" / ".half").exists(), "somebody may be at it"
+    monkeypatch.setattr("edged.process.rooms.OLD", -1.0)
+    images.prepare()
+    assert not (tmp_path / "images" / ".half").exists()
 
 
 def test_what_is_not_there_is_not_found(images: Images) -> None:

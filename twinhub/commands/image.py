@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace) -> int:
-    if not options.file.exists():
+    if not options.file.is_file():
         raise CommandError(f"there is no file {options.file}")
     errand = Load(str(options.file.absolute()))
     loaded = HubDoor(options.state_dir).ask(errand, Loaded, within=LONGEST_LOAD)
