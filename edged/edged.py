@@ -69,6 +69,7 @@ class Edged:
         self._node = node
         self._directory = directory
         self._tell = tell
+        self._runtime = runtime
         self._engine = Engine(
             runtime,
             node,
@@ -168,7 +169,7 @@ class Edged:
             worker.retry_images()
 
     async def _serve(self) -> None:
-        await leave(self._directory, self._node)
+        await leave(self._directory, self._node, self._runtime)
         await self._engine.run()
 
     def _rewish(self, pod_id: str) -> None:

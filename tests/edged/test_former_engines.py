@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from node import NODE, Node, pod
 
+from edged import former_names
 from edged.choice import choose
+from edged.engines import engine
 from edged.former_engines import leave, note, noted, unnote
 from edged.process.images import HOST
 from edged.process.runtime import ProcessRuntime
@@ -61,9 +63,32 @@ async def test_an_engine_that_is_away_is_asked_again_another_time(
 ) -> None:
     monkeypatch.setitem(sys.modules, "edged.cri", None)
     note(tmp_path, "cri")
-    await leave(tmp_path, NODE)
+    await leave(tmp_path, NODE, ProcessRuntime(tmp_path / "process"))
     assert "what still runs on cri is not looked after any more: " in caplog.text
     assert noted(tmp_path) == ("cri",)
+
+
+async def test_what_bears_a_former_name_of_the_node_is_ended(tmp_path: Path) -> None:
+    runtime = await running(tmp_path)
+    assert former_names.noted(tmp_path, "another") == ()
+    await leave(tmp_path, NODE, runtime)
+    assert await found(runtime, "another") == Found([], [])
+    assert [one.state for one in (await found(runtime)).containers] == ["running"]
+    assert former_names.noted(tmp_path, NODE) == ()
+    async with runtime:
+        for one in (await runtime.found(NODE)).sandboxes:
+            await runtime.remove_sandbox(one.id)
+
+
+async def test_a_former_name_is_kept_while_an_engine_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "edged.cri", None)
+    former_names.noted(tmp_path, "another")
+    await leave(tmp_path, NODE, engine("cri", tmp_path))
+    assert "what still runs on the present engine as another is not looked after" in caplog.text
+    assert former_names.noted(tmp_path, NODE) == ("another",)
+    assert former_names.noted(tmp_path, "another") == (NODE,), "it is called so again"
 
 
 def test_a_change_is_noted_until_it_is_changed_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -83,6 +108,7 @@ def test_a_change_is_noted_until_it_is_changed_back(tmp_path: Path, caplog: pyte
 @pytest.mark.parametrize("text", [b"\xff", b"", b"process\nnonsense\nprocess\n"])
 async def test_a_file_that_is_spoilt_hurts_nobody(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "former-runtimes").write_bytes(text)
-    await leave(tmp_path, NODE)
+    (tmp_path / "node-names").write_bytes(text)
+    await leave(tmp_path, NODE, ProcessRuntime(tmp_path / "process"))
     unnote(tmp_path, "process")
     assert noted(tmp_path) == ()
