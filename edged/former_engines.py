@@ -76,7 +76,7 @@ async def _left(runtime: Runtime, names: Iterable[str], where: str) -> bool:
             "what still runs on %s is not looked after any more: %s", where, str(error) or "it takes too long"
         )
         return False
-    logger.info("nothing of this node is left on %s (%d containers were ended)", where, ended)
+    logger.info("nothing of this node is left on %s (containers ended: %d)", where, ended)
     return True
 
 

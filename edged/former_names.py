@@ -18,7 +18,7 @@ _FILE = "node-names"
 
 
 def noted(directory: Path, node: str) -> tuple[str, ...]:
-    """Names beside `node` that something of this node may still bear; `node` is noted too. `directory`: edged's own."""
+    """Names that something of this node may still bear beside `node`, which is noted. `directory`: edged's own."""
     known = _read(directory)
     if known[:1] != (node,):
         known = (node, *(name for name in known if name != node))
