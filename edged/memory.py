@@ -104,10 +104,12 @@ def note(memory: Memory, plan: PodPlan, sight: Sight, now: float) -> Memory:
     for one in (*last.values(), *sight.containers):
         if one.state == "exited":
             ended.setdefault(one.id, now)
+    failures = _open(memory, plan, last)
     return memory._replace(
         last=last,
         ended=ended,
-        failures=_open(memory, plan, last),
+        backoffs=_standing(memory, plan, failures),
+        failures=failures,
         health={id_: one for id_, one in memory.health.items() if id_ in ids},
         words={id_: text for id_, text in memory.words.items() if id_ in ids},
     )
@@ -133,6 +135,14 @@ def _open(memory: Memory, plan: PodPlan, last: Mapping[str, FoundContainer]) -> 
         if failure and (runs or failure.pause not in (crashes(name, wish.hash), pulls(name, wish.hash))):
             del failures[name]
     return failures
+
+
+def _standing(memory: Memory, plan: PodPlan, failures: Mapping[str, Failure]) -> dict[str, Backoff]:
+    """The pauses that anything may still wait for: a container that was edited has none from before."""
+    hashes = [(wish.container.name, wish.hash) for wish in _wishes(plan)]
+    named = {one.pause for one in failures.values()}
+    named |= {pause for name, hash_ in hashes for pause in (crashes(name, hash_), pulls(name, hash_))}
+    return {pause: one for pause, one in memory.backoffs.items() if pause in named}
 
 
 def started(memory: Memory, wish: ContainerWish, now: float) -> Memory:

@@ -13,7 +13,7 @@ from node import Node, PlainPlanner, container, pod
 from virtual_time import run
 
 from edged.actions import RemoveContainers, RemoveSandboxes, Run, RunSandbox, Stop, StopSandbox
-from edged.memory import Memory
+from edged.memory import Failure, Memory, pulls, refused
 from edged.pod import Pod
 from edged.reconcile import decide
 from edged.report import Moment
@@ -114,6 +114,18 @@ def test_a_finished_pod_keeps_its_containers_and_gives_its_sandbox_back(planned:
     plan = planned(pod(restartPolicy="Never"))
     assert next_for(plan, sandbox(plan), made(plan, "exited", code=1)) == StopSandbox("s0")
     assert next_for(plan, sandbox(plan, ready=False), made(plan, "exited", code=1)) is None
+
+
+def test_pauses_of_former_images_are_forgotten(planned: Callable[[Pod], PodPlan]) -> None:
+    """Whoever may wish for images would else fill memory and disk."""
+    memory = Memory()
+    for number in range(5):
+        plan = planned(pod("web", container(image=f"nowhere/app:{number}")))
+        [wish] = plan.containers
+        memory = decide(plan, Sight(), memory, NOW).memory
+        failure = Failure(pulls("app", wish.hash), "pull", "ErrImagePull", "it is not there", NOW.now)
+        memory = refused(memory, "app", failure)
+    assert memory.backoffs.keys() == {pulls("app", wish.hash)}
 
 
 def test_labels_that_say_nonsense_hurt_nobody(planned: Callable[[Pod], PodPlan]) -> None:
