@@ -65,6 +65,8 @@ class PodHost:
         self._in_use = self._directory.exists()
         self._before: Collection[str] = ()
         self._pods: Mapping[str, Pod] = {}
+        self._refused: dict[str, dict[str, str]] = {}
+        """Of each pod the wishes that cannot be and were told."""
         self._others: Mapping[str, str] = {}
         """Pods that are declared here for other nodes, and for which."""
         self._broker: PodBroker
@@ -102,6 +104,7 @@ class PodHost:
         self._tell_of_others(pods)
         if self._in_use:
             self._pods = pods.on(self._node)
+            self._refused = {pod_id: told for pod_id, told in self._refused.items() if pod_id in self._pods}
             edged = self._edged or await self._start(sessions, broker)
             self._face.serve(frozenset(map(pod_names.twin_id, self._pods)))
             for pod_id, pod in self._pods.items():
@@ -175,12 +178,22 @@ class PodHost:
         if pod is None or self._edged is None:
             return {}
         refused = await self._overrides.wish(pod, wishes)
-        for name, why in refused.items():
-            text = f"the wish {name} = {wishes[name]!r:.60} cannot be: {why}"
-            self._edged.say(pod_id, Happening("Warning", "WishRefused", text))
+        self._tell_of_refused(pod_id, wishes, refused)
         self._edged.override(pod_id, self._overrides.of(self._pods.get(pod_id, pod)))
         self._report(pod_id)
         return refused
+
+    def _tell_of_refused(self, pod_id: str, wishes: Mapping[str, str], refused: Mapping[str, str]) -> None:
+        """Each once: an event is reported, and what is reported is answered with the wishes that are open."""
+        assert self._edged
+        told = self._refused.setdefault(pod_id, {})
+        for name, wish in wishes.items():
+            if name not in refused:
+                told.pop(name, None)
+            elif told.get(name) != wish:
+                told[name] = wish
+                text = f"the wish {name} = {wish!r:.60} cannot be: {refused[name]}"
+                self._edged.say(pod_id, Happening("Warning", "WishRefused", text))
 
     def _hear_device(self, device_id: str) -> None:
         """A device said how it is, or may have come or gone."""

@@ -96,6 +96,22 @@ def test_a_wish_stops_a_pod_and_outlives_the_hub(node: Node) -> None:
         wait_for(lambda: node.is_up("web"), "it runs again")
 
 
+def test_a_wish_that_cannot_be_is_told_once(node: Node) -> None:
+    node.declare("web")
+    with node.hub():
+        wait_for(lambda: node.is_up("web"), "the pod runs")
+        assert node.twinhub("set", "pod.web", "image", "a b").returncode == 0
+        wait_for(lambda: refusals(node), "the refusal is an event")
+        assert node.twinhub("set", "pod.web", "replicas", "0", "--wait", "--timeout", "20").returncode == 0
+        assert refusals(node) == [1]
+
+
+def refusals(node: Node) -> list[int]:
+    """How often a wish was refused, by event."""
+    events = json.loads(node.twinhub("get", "pod.web", "events").stdout)
+    return [event["count"] for event in events if event["reason"] == "WishRefused"]
+
+
 def test_a_restart_that_is_wished_makes_the_pod_anew_once(node: Node) -> None:
     node.declare("web")
     with node.hub():
