@@ -47,6 +47,15 @@ def _shown(directory: Path, group: int | None) -> Mapping[str, File]:
 
 def _written(directory: Path, files: Mapping[str, File], group: int | None) -> Path:
     fresh = Path(tempfile.mkdtemp(prefix="..", dir=directory))
+    try:
+        _write(fresh, files, group)
+    except OSError as error:
+        shutil.rmtree(fresh)
+        raise OSError(error.errno, error.strerror, str(directory)) from None
+    return fresh
+
+
+def _write(fresh: Path, files: Mapping[str, File], group: int | None) -> None:
     for path, file in files.items():
         target = fresh / path
         target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -55,7 +64,6 @@ def _written(directory: Path, files: Mapping[str, File], group: int | None) -> P
             os.chown(target, -1, group)
         target.chmod(file.mode)
     fresh.chmod(0o755)  # only now can somebody look into it
-    return fresh
 
 
 def _point(link: Path, target: str) -> None:

@@ -130,3 +130,13 @@ def test_the_last_set_is_seen(tmp_path: Path, sets: list[dict[str, File]]) -> No
         publish(tmp_path, files)
         assert seen(tmp_path) == files
         assert len(hidden(tmp_path)) == 2
+
+
+def test_nothing_is_left_of_what_could_not_be_written(tmp_path: Path) -> None:
+    publish(tmp_path, ONE)
+    before = sorted(hidden(tmp_path))
+    for _ in range(2):
+        with pytest.raises(OSError, match=f"'{tmp_path}'"):  # the same each time
+            publish(tmp_path, {"a": File(b"1", 0o644), "a/b": File(b"2", 0o644)})
+    assert sorted(hidden(tmp_path)) == before
+    assert seen(tmp_path) == ONE
