@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
 
 from device_models.advice import Finding
 from device_models.problem import Path, nearest, suggestion
@@ -26,6 +27,7 @@ def findings(pod: Pod) -> Iterator[Finding]:
     spec = pod.spec
     yield from _device(pod)
     yield from _twice(("spec", "volumes"), [volume.name for volume in spec.volumes], "volume")
+    yield from _paths(spec)
     yield from _containers(spec)
     yield from _host_ports(spec)
     for path, container in _all(spec):
@@ -60,6 +62,22 @@ def _twice(path: Path, names: Iterable[str], what: str, key: str = "name") -> It
         if name and name in seen:
             yield Finding((*path, index, key), f"there are two {what}s '{name}'", "rename or remove one of them")
         seen.add(name)
+
+
+def _paths(spec: PodSpec) -> Iterator[Finding]:
+    """Of the files in volumes: none can be where another one needs a directory."""
+    for index, volume in enumerate(spec.volumes):
+        key, source = ("secret", volume.secret) if volume.secret else ("configMap", volume.config_map)
+        items = source.items if source else ()
+        for number, item in enumerate(items):
+            others = [one.path for one in items[:number]]
+            if clash := next((one for one in others if _clash(one, item.path)), None):
+                path: Path = ("spec", "volumes", index, key, "items", number, "path")
+                yield Finding(path, f"'{item.path}' cannot be beside '{clash}'", "write another one")
+
+
+def _clash(one: str, other: str) -> bool:
+    return PurePosixPath(one) in PurePosixPath(other).parents or PurePosixPath(other) in PurePosixPath(one).parents
 
 
 def _containers(spec: PodSpec) -> Iterator[Finding]:

@@ -23,6 +23,12 @@ WRONG = [
         pod_with(", volumeDevices: [{name: v, devicePath: /dev/x}]", "  volumes: [{name: v, emptyDir: {}}]"),
         "the volume 'v' is no device",
     ),
+    (
+        pod_with(
+            "", "  volumes: [{name: v, secret: {secretName: s, items: [{key: a, path: x/y}, {key: b, path: x}]}}]"
+        ),
+        "secret.items[1].path: 'x' cannot be beside 'x/y'",
+    ),
     (pod_with("", "  volumes: [{name: v, emptyDir: {}}, {name: v, emptyDir: {}}]"), "there are two volumes 'v'"),
     (pod_with("", "  - {name: c, image: i}"), "spec.containers[1].name: there are two containers 'c'"),
     (pod_with("", "  initContainers: [{name: d, image: i, startupProbe: {tcpSocket: {port: 1}}}]"), "init container"),
