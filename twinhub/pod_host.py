@@ -67,6 +67,8 @@ class PodHost:
         self._pods: Mapping[str, Pod] = {}
         self._refused: dict[str, dict[str, str]] = {}
         """Of each pod the wishes that cannot be and were told."""
+        self._unknown: set[str] = set()
+        """Devices that pods are bound to and nobody has declared here."""
         self._others: Mapping[str, str] = {}
         """Pods that are declared here for other nodes, and for which."""
         self._broker: PodBroker
@@ -116,10 +118,22 @@ class PodHost:
     def devices_changed(self) -> None:
         """Devices were declared or declared no longer: pods may be bound to them."""
         bound_to = {pod.metadata.annotations.get(DEVICE_ANNOTATION, "") for pod in self._pods.values()} - {""}
-        known = map(self._keeper.device, sorted(bound_to))
-        self._broker.admit([device for device in known if device])
+        known = {device_id: self._keeper.device(device_id) for device_id in sorted(bound_to)}
+        self._broker.admit([device for device in known.values() if device])
+        self._tell_of_unknown({device_id for device_id, device in known.items() if device is None})
         for device_id in bound_to:
             self._hear_device(device_id)
+
+    def _tell_of_unknown(self, devices: set[str]) -> None:
+        """Each once."""
+        for device_id in sorted(devices - self._unknown):
+            logger.warning(
+                "a pod waits for %s, which is no device of %s: mend its %s, or declare the device",
+                device_id,
+                self._node,
+                DEVICE_ANNOTATION,
+            )
+        self._unknown = devices
 
     async def _start(self, sessions: BusSessions, broker: PodBroker) -> Edged:
         enter = self._stack.enter_async_context

@@ -230,6 +230,16 @@ def test_a_pod_runs_while_its_device_is_online(node: Node) -> None:
         wait_for(lambda: node.is_up("driver"), "it comes back with it")
 
 
+def test_a_pod_of_a_device_that_nobody_declares_is_warned_of(node: Node) -> None:
+    node.declare("driver", device="default/nobody")
+    with node.hub():
+        wait_for(lambda: "waits for default/nobody, which is no device of" in node.log.read_text(), "it is warned of")
+        (node.folder / "valve.yaml").write_text(DEVICE)
+        wait_for(lambda: "the edit is applied" in node.log.read_text(), "another edit")
+        assert node.log.read_text().count("default/nobody") == 1
+        assert "valve-1, which is no device" not in node.log.read_text()
+
+
 def say(node: Node, state: str) -> None:
     """The device says how it is."""
     topic = topics.of_device("default/valve-1", topics.STATE_UPDATE)
