@@ -70,8 +70,8 @@ class ErrandDesk:
         name = self._container(errand.pod, errand.container)
         path = self._edged.log(errand.pod, name, errand.before)
         if path is None or not path.exists():
-            when = f" {errand.before} restarts ago" if errand.before else " yet"
-            raise _Cannot(f"the container {name} of {errand.pod} has said nothing{when}")
+            none = "has no log of the time before its last restart" if errand.before else "has said nothing yet"
+            raise _Cannot(f"the container {name} of {errand.pod} {none}")
         status = self._edged.status(errand.pod)
         ended = status is None or status.phase in ("Succeeded", "Failed")
         return LogFile(str(path), name, ended=ended or errand.before > 0)

@@ -39,6 +39,7 @@ def test_get_prints_one_value_alone(running_plant: Plant) -> None:
 def test_what_the_hub_does_not_know_is_said_so(running_plant: Plant) -> None:
     for words, advice in (
         (["get", "bolier"], "twinhub get"),
+        (["get", "nodes"], "--cloud"),
         (["get", "pump", "spede"], "speed"),
         (["set", "pump", "sped-set-point", "5"], "did you mean speed-set-point?"),
     ):

@@ -199,6 +199,7 @@ def test_commands_look_into_a_pod(node: Node) -> None:
         wait_for(lambda: node.local("logs", "web").stdout == "ready to serve\n", "its output is there")
         failed = node.local("exec", "web", "-c", "app", "--", "sh", "-c", "echo no; exit 3")
         assert (failed.returncode, failed.stdout) == (3, "no\n")
+        assert "before its last restart" in node.local("logs", "web", "--previous").stderr
         described = node.twinhub("describe", "pod", "web").stdout
         assert "Container app" in described
         assert "Started container app" in described

@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
             return 0
         device = device_id(options.device)
         if options.property is None:
-            _show_twin(device, client.twin(device), json=options.json)
+            _show_twin(device, _twin(client, options.device), json=options.json)
         else:
             _show_property(device, options.property, client, json=options.json)
     return 0
@@ -83,6 +83,15 @@ def _name(text: str) -> str:
     """The text as it is, if it can name a device."""
     device_id(text)
     return text
+
+
+def _twin(client: TwinClient, name: str) -> dict[str, MsgTwin]:
+    try:
+        return client.twin(device_id(name))
+    except CommandError as error:
+        if name in cloud_get.KINDS:
+            raise CommandError(f"{error}; with --cloud HOST, {name} of a cloud are shown") from None
+        raise
 
 
 def _show_devices(devices: list[MemberDevice], *, json: bool) -> None:
