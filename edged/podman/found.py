@@ -6,13 +6,14 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from edged.podman import lists
 from edged.podman.kernel_log import killed_for_memory
 from edged.podman.lists import Listed
 from edged.podman.processes import has_ended, sees_ours
-from edged.runtime import LABEL, Found, NoSuchThing
+from edged.runtime import LABEL, Found, NoSuchThing, RuntimeUnavailable
 
 if TYPE_CHECKING:
     from edged.podman.api import Api
@@ -25,6 +26,8 @@ KILLED = 137
 AT_ONCE = 8
 TOLD = 1.0
 """Seconds in which a monitor tells that a container has ended."""
+STUMBLES = 5
+"""Times that a list is asked for while things vanish."""
 
 
 class Finder:
@@ -92,7 +95,11 @@ class _Once(Generic[Fact]):
 
 
 async def _list(api: Api, path: str, query: Mapping[str, str]) -> Sequence[Listed]:
-    return (await api.call("GET", path, query)).json() or ()
+    """Podman stumbles over what is removed while it lists: then it is asked again."""
+    for _ in range(STUMBLES):
+        with suppress(NoSuchThing):
+            return (await api.call("GET", path, query)).json() or ()
+    raise RuntimeUnavailable("podman could not list what runs: too much is removed meanwhile")
 
 
 def _start(infra: Listed) -> Hashable:
