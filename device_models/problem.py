@@ -39,7 +39,12 @@ class Problem:
         place = f"{self.file}:{self.line}" if self.line else self.file
         subject = f"{self.path}: " if self.path else ""
         remedy = f"; {self.advice}" if self.advice else ""
-        return f"{place}: {subject}{self.message}{remedy}"
+        return _one_line(f"{place}: {subject}{self.message}{remedy}")
+
+
+def _one_line(text: str) -> str:
+    """What a manifest says can neither command a terminal nor pass for another line."""
+    return "".join(character if character.isprintable() else "·" for character in text)
 
 
 class Report:

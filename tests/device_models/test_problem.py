@@ -55,3 +55,8 @@ def test_what_was_refused_is_not_missing() -> None:
     assert not report.may_have("DeviceModel", "default", "n")
     report.lack()
     assert report.may_have("DeviceModel", "default", "n")
+
+
+def test_a_problem_is_one_line_that_commands_no_terminal() -> None:
+    problem = Problem("plant.yaml", 3, "spec.x", "'a\x1b[31m\nplant.yaml:4: all is well' is not possible here")
+    assert str(problem) == "plant.yaml:3: spec.x: 'a·[31m·plant.yaml:4: all is well' is not possible here"
