@@ -39,11 +39,20 @@ class BusSession:
     """`run` drains until the connection is lost."""
 
     def __init__(
-        self, connection: Connection, journal: Journal, keeper: Keeper, pace: Pace, counts: Counts, retold: Retold
+        self,
+        connection: Connection,
+        journal: Journal,
+        keeper: Keeper,
+        declared: asyncio.Event,
+        pace: Pace,
+        counts: Counts,
+        retold: Retold,
     ) -> None:
+        """`declared`: set while the cloud knows every device that is declared here."""
         self._connection = connection
         self._journal = journal
         self._keeper = keeper
+        self._declared = declared
         self._pace = pace
         self._counts = counts
         self._retold = retold
@@ -89,6 +98,7 @@ class BusSession:
     async def _drain(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            await self._declared.wait()
             if not self._unsent:
                 self._wake.clear()
                 self._unsent.extend(self._journal.outbox(self._uplink.next_after, BATCH_MESSAGES))

@@ -209,7 +209,15 @@ class EdgeHub:
 
     async def _serve_bus(self, connection: Connection) -> None:
         self._check_ours(connection)
-        session = BusSession(connection, self._journal, self._keeper, self._pace, self._counts, self._retold)
+        session = BusSession(
+            connection,
+            self._journal,
+            self._keeper,
+            self._local.confirmed,
+            self._pace,
+            self._counts,
+            self._retold,
+        )
         self._bus_session = session
         try:
             await session.run()

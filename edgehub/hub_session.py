@@ -109,8 +109,8 @@ class HubSession:
 
     async def _take(self, message: Message) -> Done | None:
         if is_acknowledgement(message):
-            if self._plain:
-                self._reports.acknowledged(message.header.parent_msg_id)
+            confirmed = self._reports if self._plain else self._shared.local
+            confirmed.acknowledged(message.header.parent_msg_id)
             return None
         if message.route.operation == "error":
             logger.warning("the cloud refuses something: %.300s", _text(message))

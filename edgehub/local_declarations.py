@@ -1,4 +1,8 @@
-"""What is declared in the edge's own folder, on its way up: our cloud shows it, and never sends it back."""
+"""What is declared in the edge's own folder, on its way up: our cloud shows it, and never sends it back.
+
+A report of a device that the cloud does not know would be refused and gone. So reports wait on their channel until
+the cloud has confirmed, on this one, what is declared.
+"""
 
 from __future__ import annotations
 
@@ -26,18 +30,32 @@ class LocalDeclarations:
         self._documents: dict[str, Mapping[str, Any]] | None = None
         """None = not known, so nothing is told."""
         self._changed = asyncio.Event()
+        self._last = ""
+        """The message whose confirmation is that of all that is declared now."""
+        self.confirmed = asyncio.Event()
+        """The cloud has all that is declared now."""
+        self.confirmed.set()
 
     def set(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
         """`documents`: v1beta1 objects by `<Kind>/<namespace>/<name>`; only devices and models are told."""
         self._documents = {key: value for key, value in documents.items() if key.split("/")[0] in _KINDS}
+        self._last = ""
+        self.confirmed.clear()
         self._changed.set()
+
+    def acknowledged(self, parent: str) -> None:
+        """The cloud has confirmed a message, and all before it."""
+        if parent == self._last:
+            self.confirmed.set()
 
     async def tell(self, connection: Connection) -> None:
         """For ever: tell all of it, and again after each edit. Raises `LinkLost`."""
         while True:
             self._changed.clear()
             if self._documents is not None:
-                for frame in _frames(_messages(self._documents)):
+                messages = _messages(self._documents)
+                self._last = messages[-1].header.msg_id
+                for frame in _frames(messages):
                     await connection.send(frame)
             await self._changed.wait()
 

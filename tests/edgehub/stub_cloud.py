@@ -22,6 +22,7 @@ from websockets.http11 import Request, Response
 from cloud_sync.authority import Authority
 from cloud_sync.tls import hub_context
 from edgehub.identity import Cloud, Identity, _Whole
+from link.acknowledgement import acknowledge
 from link.handshake import Channel, Hello, Welcome
 from link.message import Message, decode, encode, encode_batch
 from link.resources import Kind, parse
@@ -114,6 +115,8 @@ class StubCloud:
         self.resume: Callable[[Hello], int] = lambda _: 0
         self.confirms = True
         """Whether reports are confirmed as they come."""
+        self.knows = True
+        """Whether what is declared at the edge is confirmed as it comes."""
         self.turned_away: Channel | None = None
         """The channel whose connections are ended at once."""
         self.port = 0
@@ -182,6 +185,9 @@ class StubCloud:
 
     async def _take(self, link: Link, messages: Sequence[Message]) -> None:
         link.messages += messages
+        declared = [message for message in messages if message.route.source == "twinhub"]
+        if declared and self.knows and not self.plain:
+            await link.send(acknowledge(declared[-1]))
         if not self.confirms or not messages:
             return
         if self.plain:

@@ -11,6 +11,7 @@ import pytest
 from edge_site import QUICK, Open
 from stub_cloud import StubCloud, content, until
 
+from link.acknowledgement import acknowledge
 from link.handshake import Channel, Hello
 from link.rows import confirm
 
@@ -53,6 +54,22 @@ async def test_nothing_leaves_the_outbox_before_the_cloud_confirms(edge: Open, c
         assert running.journal.outbox_depth == 10
         await link.send(confirm(link.reports[3]))
         await until(lambda: running.journal.outbox_depth == 6)
+
+
+async def test_a_report_waits_until_the_cloud_knows_its_device(edge: Open, cloud: StubCloud) -> None:
+    async with edge(cloud.port, documents={}) as running:
+        running.report(1)
+        link = await cloud.link(Channel.BUS)
+        await until(lambda: len(link.reports) == 1)
+        cloud.knows = False
+        running.link.local({"Device/default/pump": {"kind": "Device"}})
+        running.report(2)
+        hub = await cloud.link(Channel.HUB)
+        await until(lambda: [m.route.resource for m in hub.of("insert")] == ["default/device/pump"])
+        await running.journal.flush()
+        assert len(link.reports) == 1
+        await hub.send(acknowledge(hub.of("insert")[0]))
+        await until(lambda: len(link.reports) == 2)
 
 
 async def test_after_a_cut_it_goes_on_behind_what_the_cloud_has(edge: Open, cloud: StubCloud) -> None:
