@@ -180,6 +180,8 @@ class Edged:
             wanted = self._wish(pod_id, self._planner)
             if wanted is None and self._engine.of(pod_id) == Sight():
                 return
+            if wanted is None:
+                logger.info("pod %s is here and is not declared any more: it is ended", pod_id)
             worker = self._begin(pod_id)
         worker.want(self._wish(pod_id, self._planner))
         if self._engine.absence:
@@ -261,6 +263,8 @@ class Edged:
             await self._planner.forget(pod_id)
         except OSError as error:
             logger.error("%s: files of it are left: %s", pod_id, error)
+        except Exception:  # a defect of ours with one pod is no reason to leave the others
+            logger.exception("%s: files of it are left", pod_id)
 
     def _report(self, pod_id: str, status: PodStatus) -> None:
         self._tell(pod_id, status)

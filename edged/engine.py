@@ -13,6 +13,7 @@ from math import inf
 
 from edged.images import Images
 from edged.lookout import Lookout
+from edged.no_runtime import NoRuntime
 from edged.report import Moment
 from edged.runtime import Info, Runtime, RuntimeUnavailable
 from edged.sight import Sight
@@ -130,7 +131,9 @@ class Engine:
         self._returned()
 
     def _away(self, error: RuntimeUnavailable) -> None:
-        if self.absence is None:
+        if self.absence is None and isinstance(self.runtime, NoRuntime):
+            logger.info("no pods run here: %s", error)
+        elif self.absence is None:
             logger.error("the container engine does not answer, pods are left as they are: %s", error)
         self.absence = error
         self._there.clear()

@@ -71,6 +71,26 @@ def test_a_pod_runs_is_told_and_goes(tell: Callable[..., None]) -> None:
     tell(story)
 
 
+def test_a_defect_with_the_files_of_one_pod_leaves_the_others(
+    tell: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(node: Node) -> None:
+        node.apply(pod(), pod("other"))
+        await node.until(lambda: len(node.engine.running()) == 2)
+
+        async def forget(pod_id: str) -> None:
+            raise RecursionError(pod_id)
+
+        node.planner.forget = forget  # type: ignore[method-assign]
+        node.apply(pod("other"))
+        await node.until(lambda: node.told[-1] == (WEB, None))
+        await asyncio.sleep(60)
+        assert len(node.engine.running()) == 1
+
+    tell(story)
+    assert "default/web: files of it are left" in caplog.text
+
+
 def test_fifty_steady_pods_are_not_asked_about(tell: Callable[..., None]) -> None:
     async def story(node: Node) -> None:
         node.apply(*(pod(f"pod{number}") for number in range(50)))
