@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import busybox_image
 import pytest
@@ -132,10 +133,17 @@ async def test_a_full_disk_of_podman_is_told(tmp_path: Path) -> None:
                 assert list(await runtime.load(archive)) == [LATER]
 
 
-async def test_an_image_is_loaded_whole_after_the_engine_was_killed_meanwhile(tmp_path: Path) -> None:
-    archive = str(busybox_image.docker_archive(tmp_path / "later.tar", LATER))
-    (tmp_path / "p").mkdir()
-    with podman_engine(tmp_path / "p") as engine:
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """Where a directory has a long path, `podman run` hears of the end 20 s late."""
+    with TemporaryDirectory(prefix="podman-") as directory:
+        yield Path(directory)
+
+
+async def test_an_image_is_loaded_whole_after_the_engine_was_killed_meanwhile(short_path: Path) -> None:
+    archive = str(busybox_image.docker_archive(short_path / "later.tar", LATER))
+    (short_path / "p").mkdir()
+    with podman_engine(short_path / "p") as engine:
         async with engine.runtime() as runtime:
             for tenths in range(3):
                 engine.podman("rmi", "--all", "--force")

@@ -16,6 +16,7 @@ from twinhub.cli import COMMANDS, main
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("bench/*.md")])
 README = (ROOT / "README.md").read_text()
 CLOUD = (ROOT / "docs" / "cloud.md").read_text()
+PODS = (ROOT / "docs" / "pods.md").read_text()
 
 
 def blocks(language: str, page: str = README) -> list[str]:
@@ -49,8 +50,9 @@ def test_the_manifest_of_the_readme_is_complete(tmp_path: Path) -> None:
     assert done.stdout.strip() in README
 
 
-def test_the_commands_of_the_readme_are_understood() -> None:
-    lines = [line for block in blocks("sh") + blocks("console") + blocks("sh", CLOUD) for line in typed(block)]
+def test_the_commands_of_the_documents_are_understood() -> None:
+    found = blocks("sh") + blocks("console") + blocks("sh", CLOUD) + blocks("sh", PODS)
+    lines = [line for block in found for line in typed(block)]
     ours = [line[1:] for line in lines if line[0] == "twinhub"]
     assert {line[0] for line in ours} >= COMMANDS.keys() - {"mapper"}
     for words in ours:
