@@ -6,6 +6,7 @@ the process would read the values of one with the words of the other.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -79,7 +80,7 @@ class Structures:
             raise ValueError(f"the server does not say how the structure {value.TypeId.to_string()} is built")
         try:
             return self._read(type_, Buffer(value.Body or b""), 0)
-        except (ua.UaError, KeyError, TypeError, ValueError, OverflowError) as error:
+        except (ua.UaError, struct.error, KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"a structure is not as the server defines it: {error}") from None
 
     def encode(self, type_: ua.NodeId, value: Any) -> ua.ExtensionObject:

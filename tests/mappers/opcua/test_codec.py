@@ -215,6 +215,14 @@ async def test_noise_is_a_structure_or_a_sentence(type_: Any, noise: bytes) -> N
     assert raw.__class__ is str or (isinstance(raw, Failure) and "structure" in raw.reason)
 
 
+async def test_a_length_below_nothing_is_a_sentence() -> None:
+    made = await structures()
+    body = struct.pack("<IIII", 3, 0, 0, 1 << 31)
+    for encoding in ENCODINGS.values():
+        raw = to_raw(_holding(encoding, body), DataType.STRING, made.decode)
+        assert raw.__class__ is str or (isinstance(raw, Failure) and "structure" in raw.reason)
+
+
 async def test_the_bytes_of_a_structure_are_the_standards() -> None:
     made = await structures()
     body = made.encode(PLAIN, {"N": 7, "Words": ["a"], "Kind": 2}).Body
