@@ -90,7 +90,7 @@ async def test_fifty_kills_lose_and_reorder_nothing(tmp_path: Path, unused_tcp_p
         held = await values(broker.url, DEVICES)
         assert await hub.stop() == 0
     kept = outbox(tmp_path)
-    assert min(writers.acknowledged.values()) > ROUNDS / 2, "the writers got on between the kills"
+    assert min(writers.acknowledged.values()) > ROUNDS / 4, "the writers got on between the kills"
     assert held == writers.acknowledged, "what is acknowledged last is what the twins hold"
     assert witness.backwards == []
     for device, last in writers.acknowledged.items():

@@ -166,8 +166,8 @@ def test_a_shell_on_a_terminal(node: Node) -> None:
         one.process.send_signal(signal.SIGWINCH)
         one.type(b"until [ \"$(stty size)\" = '44 88' ]; do sleep 0.1; done; echo si''zed\n")
         one.until(b"sized\r\n")
-        one.type(b"sleep 1000; echo inter''rupted\n")
-        one.until(b"sleep 1000")
+        one.type(b"sh -c \"echo slee''ping; exec sleep 1000\"; echo inter''rupted\n")
+        one.until(b"sleeping\r\n")
         one.type(b"\x03")
         one.type(b"exit 6\n")
         assert one.process.wait(PATIENCE) == 6

@@ -122,5 +122,5 @@ async def test_it_is_found_again_after_a_restart(pump: Any, device: Callable[...
         await until(lambda: side.quality(D, "counter0") == "bad")
         pump.kill()
         pump.start()
-        await until(lambda: _good(side, "counter0", "limits", "flow"), 60)
+        await until(lambda: _good(side, "counter0", "limits", "flow"), 120)
         assert len([r for r in side.readings(D, "counter0") if r.quality == "bad"]) >= 1
