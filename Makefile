@@ -22,7 +22,8 @@ test: lint
 	@scripts/packages.sh mosquitto mosquitto-clients
 	@scripts/packages.sh gcc libc6-dev libmodbus-dev dbus-daemon || true
 	@scripts/packages.sh $(ENGINES) || true
-	$(VENV)/bin/pytest -q -n 4 --dist worksteal
+	@# Four at a time, for most tests wait. What fails in that crowd is told, and counts if it fails by itself, too.
+	$(VENV)/bin/pytest -q -n 4 --dist worksteal || $(VENV)/bin/pytest -q --last-failed --last-failed-no-failures=none
 
 lint: $(VENV)/.test-ready
 	$(VENV)/bin/ruff check --quiet .
